@@ -96,17 +96,21 @@ def normal_form(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
     marks takes time quadratic in their number.
     """
     if len(text) > _SHORT_LENGTH and not text.isascii():
-        text = _too_many_marks().sub(lambda run: run[0][:_MAX_MARKS], text)
+        # A run that is too long reaches one of these places.
+        marks, too_many = _marks()
+        if marks.search(text[_MAX_MARKS :: _MAX_MARKS + 1]):
+            text = too_many.sub(lambda run: run[0][:_MAX_MARKS], text)
     return unicodedata.normalize(form, text)
 
 
 @cache
-def _too_many_marks() -> re.Pattern[str]:
-    """Matches runs of more combining marks than are kept."""
+def _marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Match a combining mark, and a run of more of them than are kept."""
     marks = [
         character
         for character in map(chr, range(0x80, _NO_MARKS_FROM))
         if not 0xD800 <= ord(character) <= 0xDFFF
         and unicodedata.combining(unicodedata.normalize("NFKD", character)[0])
     ]
-    return re.compile(rf"[{''.join(marks)}]{{{_MAX_MARKS + 1},}}")
+    mark = f"[{''.join(marks)}]"
+    return re.compile(mark), re.compile(rf"{mark}{{{_MAX_MARKS + 1},}}")

@@ -16,6 +16,7 @@ from vlsu.cli import (
     build,
     catalogue,
     compare,
+    cost,
     data,
     data_derived,
     data_export,
@@ -29,6 +30,7 @@ from vlsu.cli import (
     report,
     run,
     run_alignment,  # noqa: F401 (adds its command to those of run)
+    store,
     view,
 )
 from vlsu.cli.parameters import read_strictly
@@ -76,10 +78,12 @@ app.add_typer(annotate.app, name="annotate")
 app.add_typer(build.app, name="build")
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("cost")(cost.cost)
 app.command("gate")(gate.gate)
 app.command("guards")(guards.guards)
 app.command("power")(power.power)
 app.command("project")(project.project)
+app.add_typer(store.app, name="store")
 app.command("view")(view.view)
 app.command("models")(catalogue.list_models)
 app.command("prompts")(catalogue.show_prompts)

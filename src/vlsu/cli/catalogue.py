@@ -181,16 +181,53 @@ def _policies(family: ContentFamily) -> list[str]:
 
 
 def show_prompts(
-    name: Annotated[str | None, typer.Argument(help="Print this prompt's template.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Print this prompt's template; or cost: the tokens of its parts."),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Argument(help="With cost, the dataset that is to be asked about.")
+    ] = None,
     rendered: Annotated[
         bool, typer.Option("--rendered", help="With the policy rendered in.")
     ] = False,
     policy: Annotated[
         str | None, typer.Option(metavar=POLICY, help="A policy file, or default or binary.")
     ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="With cost, which prompt; zero-shot if not given.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="With cost, whose prices: provider/name, or a name from --models."),
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(help="With cost, the file of named models; models.yaml if there is one."),
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """List the prompts, or print one, to start a prompt of one's own from."""
+    """List the prompts, or print one, to start a prompt of one's own from.
+
+    vlsu prompts cost DATASET --model SPEC says how many tokens the policy, the task, the image and
+    the text of a request have, and what all requests come to. Nothing is sent.
+    """
+    if name == "cost":
+        from vlsu.cli.prompt_cost import show_prompt_costs
+        from vlsu.errors import UsageError
+
+        if dataset is None:
+            raise UsageError(
+                "prompts cost: give a dataset too (a prompt's file of that name: ./cost)"
+            )
+        show_prompt_costs(
+            dataset, model=model, models=models, prompt=prompt, policy=policy, json=json
+        )
+        return
+    if any(each is not None for each in (dataset, prompt, model, models)):
+        from vlsu.errors import UsageError
+
+        raise UsageError("a dataset, --prompt, --model and --models: only with vlsu prompts cost")
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.policy import MODALITIES, default_policy, load_policy
     from vlsu.tasks import CHOICE, CONTROLS, ONE_WORD, PROMPTS, load_prompt, prompt_source
@@ -218,15 +255,15 @@ def show_prompts(
                 "Characters of the system part by what is graded.",
             )
         return
-    prompt = load_prompt(name, chosen)
+    loaded = load_prompt(name, chosen)
     if json:
-        parts = {part: prompt.user(part, "{text}") for part in MODALITIES}
-        systems = {"system": prompt.systems["joint"], "systems": prompt.systems}
-        print_json({"name": prompt.name, "hash": prompt.hash, **systems, **parts})
+        parts = {part: loaded.user(part, "{text}") for part in MODALITIES}
+        systems = {"system": loaded.systems["joint"], "systems": loaded.systems}
+        print_json({"name": loaded.name, "hash": loaded.hash, **systems, **parts})
     elif rendered:
         for part, words in [
-            *((f"system, {m}", prompt.systems[m]) for m in MODALITIES),
-            *((m, prompt.user(m, "{text}")) for m in MODALITIES),
+            *((f"system, {m}", loaded.systems[m]) for m in MODALITIES),
+            *((m, loaded.user(m, "{text}")) for m in MODALITIES),
         ]:
             print_text(f"--- {part} ---\n{words}\n")
     else:

@@ -54,6 +54,7 @@ def compare(
     from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.cli.run_errors import naming_runs
+    from vlsu.report.comparison.spending import spending_tables
     from vlsu.report.comparison.tables import claims, comparison_tables
     from vlsu.runs import load_run
     from vlsu.runs.finished.comparison import compare as compare_runs
@@ -74,7 +75,7 @@ def compare(
         return
     parts = ("patterns", "categories") if len(runs) > _IN_FULL else ()
     boards = [f"leaderboard-{path}" for path in comparison["leaderboard"]]
-    for table in comparison_tables(comparison):
+    for table in (*comparison_tables(comparison), *spending_tables(comparison)):
         if table.name not in (*parts, *boards[_BOARDS:]):
             print_table(table.title, table.columns, table.rows, table.note)
     sentences = list(claims(comparison))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlsu.cli.batch_options import BatchArguments
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     Captions,
@@ -47,6 +48,7 @@ def tune(
     model: Annotated[str, typer.Option(help="The model to instruct: provider/name, or a name.")],
     out: Out,
     asked: ModelArguments,
+    batched: BatchArguments,
     judged: JudgeArguments,
     candidates: Annotated[
         Path | None,
@@ -134,6 +136,7 @@ def tune(
         held_out=held_out,
         limit=limit,
         without_images=without_images,
+        batch=batched.given(),
         calibration=load_calibration(calibration) if calibration else None,
     )
     tuning = prepare_tuning(dataset, options)

@@ -17,7 +17,8 @@ def gate(
         typer.Option(
             help="KEY OPERATOR NUMBER, such as 'joint.f1_macro >= 0.6' or '>= 60%'. KEY is any "
             "number of metrics.json, with * for every part of a name, as in "
-            "'categories.*.unsafe_recall >= 0.7'; operators: >=, >, <=, <, and == for counts. "
+            "'categories.*.unsafe_recall >= 0.7', or cost.per_1000, the money for 1,000 samples; "
+            "operators: >=, >, <=, <, and == for counts. "
             "Repeatable: all must be met."
         ),
     ] = None,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vlsu.cli.batch_options import BatchArguments, waiting
 from vlsu.cli.catalogue import POLICY
+from vlsu.cli.cost_options import CostArguments
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     BudgetOption,
@@ -24,8 +27,9 @@ from vlsu.cli.options import (
     choose_models,
     read_names,
 )
+from vlsu.cli.prompt_options import PolicyDetail
 from vlsu.cli.rates import rate_text
-from vlsu.cli.run_output import show_estimates, show_run
+from vlsu.cli.run_output import show_estimates, show_run, still_waiting
 
 if TYPE_CHECKING:
     from vlsu.runs import Controls, Run
@@ -53,6 +57,8 @@ def understanding(
     ],
     out: Out,
     asked: ModelArguments,
+    batched: BatchArguments,
+    costs: CostArguments,
     modalities: Annotated[
         str | None,
         typer.Option(
@@ -67,6 +73,7 @@ def understanding(
             "template file."
         ),
     ] = None,
+    policy_detail: PolicyDetail = "full",
     controls: Annotated[
         bool,
         typer.Option(
@@ -132,9 +139,11 @@ def understanding(
     from vlsu.models.catalogue import folder_name
     from vlsu.runs import UnderstandingOptions, prepare, prepare_controls
 
+    costs.check(json=json)
     given = asked.given(
         structured=structured, logprobs=logprobs, score=score, guard_policy=guard_policy
     )
+    batching = batched.given()
     evaluations, controlled = {}, {}
     for named in choose_models(model, asked.models):
         chosen = open_grader(named, given)
@@ -144,6 +153,7 @@ def understanding(
             limits=chosen.limits,
             modalities=None if modalities is None else read_names(modalities),
             prompt=prompt,
+            policy_detail=policy_detail,
             policy=policy,
             limit=limit,
             budget=budget,
@@ -153,6 +163,7 @@ def understanding(
             probe=probe,
             draws=draws,
             without_images=without_images,
+            batch=batching,
         )
         members = member_models(asked.models, given)
         evaluations[named.name] = prepare(dataset, options, members)
@@ -170,18 +181,30 @@ def understanding(
     if several:
         for name, evaluation in evaluations.items():
             evaluation.check(folders[name])
+    begun = time.monotonic()
+    budgets = {name: each.options.limits.budget() for name, each in evaluations.items()}
+    if several and batching is not None:  # all are handed in before one is waited for
+        for name, evaluation in evaluations.items():
+            say(f"model: {name}")
+            with (progress := RunProgress()).shown():
+                waiting(evaluation, None).run(folders[name], progress, budgets[name])
     runs = []
     for name, evaluation in evaluations.items():
         if several:
             say(f"model: {name}")
-        progress, left = RunProgress(), evaluation.options.limits.budget()
+        progress, left = RunProgress(), budgets[name]
         with progress.shown():
-            run = evaluation.run(folders[name], progress, left)
+            run = waiting(evaluation, time.monotonic() - begun).run(folders[name], progress, left)
+        if several and still_waiting(run):
+            continue
         runs.append(run)
         if not (json and several):
             show_run(run, as_json=json)
         if name in controlled and run.finished:
             run_controls(controlled[name], run, left, as_json=json)
+    costs.show(runs)
+    if len(runs) < len(evaluations):
+        raise typer.Exit(0)
     if json and several:
         print_json({name: run.metrics for name, run in zip(evaluations, runs, strict=True)})
 

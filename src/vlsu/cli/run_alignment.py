@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vlsu.cli.batch_options import BatchArguments
+from vlsu.cli.cost_options import CostArguments
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     Captions,
@@ -36,6 +38,8 @@ def alignment(
     out: Out,
     asked: ModelArguments,
     judged: JudgeArguments,
+    batched: BatchArguments,
+    costs: CostArguments,
     judge: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,6 +81,7 @@ def alignment(
     from vlsu.runs import AlignmentOptions, prepare_alignment
     from vlsu.runs.alignment.validation import load_calibration
 
+    costs.check(json=json)
     (named,) = choose_models([model], asked.models)
     judges = choose_models(judge or ["judge/offline"], asked.models, "--judge")
     chosen = open_chosen(named, asked.given())
@@ -95,6 +100,7 @@ def alignment(
         labels=labels,
         limit=limit,
         without_images=without_images,
+        batch=batched.given(),
     )
     run = prepare_alignment(dataset, options)
     warn_where_judged(judges, asked.base_url, judged.judge_base_url)
@@ -105,3 +111,4 @@ def alignment(
     with progress.shown():
         done = run.run(out, progress)
     show_run(done, as_json=json)
+    costs.show([done])

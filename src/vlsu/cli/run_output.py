@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vlsu.runs import Estimate, Run
 
-__all__ = ["exit_if_stopped", "print_requests", "show_estimates", "show_run"]
+__all__ = ["exit_if_stopped", "print_requests", "show_estimates", "show_run", "still_waiting"]
 
 #: Tables printed after a run; the report has them all.
 SHOWN = (
     *("headline", "weighted_harm", "answered", "response_safety", "corrected"),
     *("families", "reruns", "outcomes", "judge_outcomes"),
 )
+#: Reason for which less than the list price was paid -> in words.
+SAVED_BY = {"cache": "the provider's cache", "batch": "the batch", "shared": "shared requests"}
 #: Of these, those shown only where the judge of an alignment run detects refusals.
 REFUSAL_TABLES = ("headline", "families")
 
@@ -44,11 +46,40 @@ def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
     for name, each in estimates.items():
         if each.calls is not None:
             note += f" {name} asks several questions of a request, {each.calls} in all."
+    for name, each in estimates.items():
+        note += "".join(f" {sentence}" for sentence in _cost_sentences(name, each))
     if sources := sorted({each.cost_source for each in estimates.values() if each.cost_source}):
         note += f" Prices: {', '.join(sources)}."
     print_table("Dry run", columns, rows, note)
     for line in dict.fromkeys(line for each in estimates.values() for line in each.lacking):
         say(line)
+
+
+def _cost_sentences(name: str, found: Estimate) -> list[str]:
+    """What would be cheaper, and how long it may take."""
+    currency = f" {found.currency}" if found.currency else ""
+    sentences = []
+    if found.cost and found.cost_cached is not None and found.cost_cached < found.cost:
+        sentences.append(
+            f"{name}: {found.cost_cached:.2f}{currency} if the provider reads "
+            f"{100 * found.cached_share:.0f}% of the input from its cache."
+        )
+    if found.cost and found.cost_batch is not None:
+        sentences.append(f"{name}: {found.cost_batch:.2f}{currency} with --batch.")
+    if found.seconds:
+        sentences.append(
+            f"{name}: {_duration(found.seconds)} at {found.requests_per_s:,.3g} requests a second."
+            if found.requests_per_s
+            else f"{name}: {_duration(found.seconds)}."
+        )
+    return sentences
+
+
+def _duration(seconds: float) -> str:
+    """``40 s``, ``12 min`` or ``3.2 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def show_run(run: Run, *, as_json: bool) -> None:
@@ -95,6 +126,18 @@ def exit_if_stopped(run: Run) -> None:
         exit_stopped(run.record["stopped"], StopReason(run.record["stop_reason"]), run.path)
 
 
+def still_waiting(run: Run) -> bool:
+    """Whether batches of a run are with the provider and are not waited for; it says so then."""
+    from vlsu.cli.output import say
+    from vlsu.cli.stopping import waiting_line
+    from vlsu.runs.stop import StopReason
+
+    if run.finished or run.record["stop_reason"] != StopReason.WAITING:
+        return False
+    say(waiting_line(run.record["stopped"], run.path))
+    return True
+
+
 def print_requests(run: Run) -> None:
     """Print what was asked, what has no answer, and the cost."""
     from vlsu.cli.output import say
@@ -116,12 +159,16 @@ def print_requests(run: Run) -> None:
     if "cost" in run.record:
         cost = run.record["cost"]
         currency = f" {cost['currency']}" if cost.get("currency") else ""
-        saved = cost.get("saved", {}).get("cache", 0.0)
+        saved = {why: amount for why, amount in cost.get("saved", {}).items() if amount}
         say(
             f"cost: {cost['total']:.4f}{currency}, {cost.get('of_start', 0):.4f} of it in this "
             f"start (prices: {cost.get('source')})"
-            + (f"; {saved:.4f} less than without the provider's cache" if saved else "")
         )
+        if saved:
+            why = ", ".join(
+                f"{amount:.4f} by {SAVED_BY.get(each, each)}" for each, amount in saved.items()
+            )
+            say(f"  saved: {why}")
         for spec, part in cost.get("of", {}).items():
             if part != cost["total"]:
                 say(f"  {spec}: {part:.4f}")

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from vlsu.runs.stop import StopReason
 
-__all__ = ["exit_stopped"]
+__all__ = ["exit_stopped", "waiting_line"]
+
+
+def waiting_line(message: str, folder: Path) -> str:
+    """How answers are collected that come later."""
+    return f"{message}: run the same command again to collect the answers into {folder}"
 
 
 def exit_stopped(message: str, reason: StopReason, folder: Path) -> NoReturn:
@@ -20,13 +25,17 @@ def exit_stopped(message: str, reason: StopReason, folder: Path) -> NoReturn:
         folder: Where answers are stored.
 
     Raises:
-        typer.Exit: With 130 by an interrupt, with 0 by a bound, else with 1.
+        typer.Exit: With 130 by an interrupt, with 0 by a bound or while batches are processed, else
+            with 1.
     """
     import typer
 
     from vlsu.cli.output import say
     from vlsu.runs.stop import StopReason
 
+    if reason is StopReason.WAITING:
+        say(waiting_line(message, folder))
+        raise typer.Exit(0)
     say(
         f"stopped ({message}): what was answered is stored in {folder}; run the same command again "
         "to continue"

@@ -88,12 +88,16 @@ class Request(NamedTuple):
         params: Further fields of the request body, such as ``chat_template_kwargs``; those of
             `Settings` go before them. Set by a guard for its own questions, whose templates are
             part of its identity: no part of the request key.
+        shared_prefix: Whether further requests begin with the same system prompt and image, so that
+            a provider that caches what is marked is to cache the image too. It changes no answer:
+            no part of the request key.
     """
 
     messages: tuple[Message, ...]
     schema: Mapping[str, object] | None = None
     draw: int = 0
     params: Mapping[str, object] = _NO_PARAMS
+    shared_prefix: bool = False
 
     @property
     def images(self) -> tuple[str, ...]:

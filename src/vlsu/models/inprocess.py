@@ -190,6 +190,8 @@ class InProcessModel:
         await asyncio.gather(*self._working)
         self._working.clear()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        if (close := getattr(self._answerer, "close", None)) is not None:
+            close()
         self._threads = self._new_threads()
 
     def _new_threads(self) -> ThreadPoolExecutor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vlsu.report.charts.dots import captioned
 from vlsu.report.charts.legible import legible
+from vlsu.report.cost import cost_tables, run_ledger
 from vlsu.report.judgments import scan_judgments
 from vlsu.report.run_policy import policy_of
 from vlsu.report.settings import settings_table
@@ -31,6 +32,8 @@ def task_contents(task: TaskReport, run: Run, *, redact: bool = False) -> Conten
     if used := usage(scan_judgments(run), task.unit, task.units(metrics)):
         tables.append(usage_table(used, task.unit))
         charts["latency"] = latency_chart(used, task.unit)
+    if (costs := run_ledger(run)) is not None:
+        tables += cost_tables(costs)
     tables.append(settings_table(task, run, redact=redact))
     return Contents(
         {table.name: table for table in tables if table.rows},

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import NamedTuple
 
+from vlsu.errors import UsageError
 from vlsu.models.base import Model, Response
-from vlsu.runs.asking.limits import Price, TokenCounts
+from vlsu.runs.asking.limits import BatchPrice, Price, TokenCounts, read_price
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["Costs", "recorded_prices"]
+__all__ = ["Costs", "Tokens", "recorded_prices", "stored_tokens", "written_price"]
 
 
-_NONE = TokenCounts()
+class Tokens(NamedTuple):
+    """Tokens by how they are paid.
+
+    Attributes:
+        direct: Of responses that were asked for one by one.
+        batched: Of those that came by a batch interface.
+    """
+
+    direct: TokenCounts = TokenCounts()
+    batched: TokenCounts = TokenCounts()
+
+    def cost(self, price: Price) -> float:
+        """What was paid for them."""
+        return price.cost_of(self.direct) + price.cost_of(self.batched, batched=True)
+
+    def without_cache(self, price: Price) -> float:
+        """What would have been paid if no cache had a part in them."""
+        return price.list_cost_of(self.direct) + price.list_cost_of(self.batched, batched=True)
+
+    def list_cost(self, price: Price) -> float:
+        """What would have been paid without caches and batches."""
+        return price.list_cost_of(self.direct) + price.list_cost_of(self.batched)
+
+
+_NONE = Tokens()
 
 
 @dataclass(slots=True)
@@ -28,29 +53,48 @@ class Costs:
     """
 
     prices: dict[str, Price] = field(default_factory=dict)
-    before: dict[str, TokenCounts] = field(default_factory=dict)
+    before: dict[str, Tokens] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: RunRecord, store: ResponseStore) -> Costs:
         """Those of a start that begins, after the record and the store of earlier ones."""
-        return cls(recorded_prices(record), _usage(store))
+        return cls(recorded_prices(record), stored_tokens(store))
 
-    def record(self, store: ResponseStore) -> dict[str, object]:
+    def record(
+        self, store: ResponseStore, shared: Mapping[str, TokenCounts] | None = None
+    ) -> dict[str, object]:
         """The run's part of ``run.yaml``: empty where no price is known.
 
         ``total`` is over all starts, ``of`` the same by SPEC, ``of_start`` that of this one;
-        ``saved`` is what was paid less than the list price of the same tokens, and why.
+        ``saved`` is what was paid less than the list price, and why: ``shared`` of requests that
+        served several samples, ``batch`` by a batch's price, and ``cache`` by the provider's cache
+        (at the price of a batch where it came by one). With ``total`` they add up to that list
+        price.
+
+        Args:
+            store: The responses.
+            shared: By SPEC, the tokens that would have been paid again if no request served
+                several samples.
         """
         if not self.prices:
             return {}
-        usage = _usage(store)
-        total, before = (
-            {spec: price.cost_of(of.get(spec, _NONE)) for spec, price in self.prices.items()}
-            for of in (usage, self.before)
-        )
-        listed = {s: p.list_cost_of(usage.get(s, _NONE)) for s, p in self.prices.items()}
+        usage, shared = stored_tokens(store), shared or {}
+        total: dict[str, float] = {}
+        before, uncached, listed = dict(total), dict(total), dict(total)
+        for spec, price in self.prices.items():
+            tokens = usage.get(spec, _NONE)
+            total[spec] = tokens.cost(price)
+            before[spec] = self.before.get(spec, _NONE).cost(price)
+            uncached[spec] = tokens.without_cache(price)
+            listed[spec] = tokens.list_cost(price)
+        again = [p.list_cost_of(shared[spec]) for spec, p in self.prices.items() if spec in shared]
         prices = self.prices.values()
         currencies = {price.currency for price in prices}
+        saved = {
+            "cache": sum(uncached.values()) - sum(total.values()),
+            "batch": sum(listed.values()) - sum(uncached.values()),
+            "shared": sum(again),
+        }
         return {
             "cost": {
                 "total": round(sum(total.values()), 6),
@@ -58,8 +102,8 @@ class Costs:
                 "of_start": round(sum(total.values()) - sum(before.values()), 6),
                 "of": {spec: round(cost, 6) for spec, cost in total.items()},
                 "source": "; ".join(dict.fromkeys(price.source for price in prices)),
-                "prices": {spec: _written(price) for spec, price in self.prices.items()},
-                "saved": {"cache": round(sum(listed.values()) - sum(total.values()), 6)},
+                "prices": {spec: written_price(price) for spec, price in self.prices.items()},
+                "saved": {why: round(money, 6) for why, money in saved.items()},
             }
         }
 
@@ -81,8 +125,9 @@ class Costs:
             yield chunk
 
     def _were_there(self, spec: str, response: Response) -> None:
-        there, more = self.before.get(spec, _NONE), TokenCounts.of(response)
-        self.before[spec] = TokenCounts(*(n + m for n, m in zip(there, more, strict=True)))
+        there = self.before.get(spec, _NONE)
+        more = zip(there.direct, TokenCounts.of(response), strict=True)
+        self.before[spec] = there._replace(direct=TokenCounts(*(n + m for n, m in more)))
 
 
 def recorded_prices(record: RunRecord) -> dict[str, Price]:
@@ -93,32 +138,41 @@ def recorded_prices(record: RunRecord) -> dict[str, Price]:
     return {str(spec): price for spec, each in found if (price := _price(each)) is not None}
 
 
-def _usage(store: ResponseStore) -> dict[str, TokenCounts]:
-    return {spec: TokenCounts(*counts) for spec, counts in store.usage().items()}
+def stored_tokens(store: ResponseStore) -> dict[str, Tokens]:
+    """The tokens of all responses of a store, by the SPEC of the model asked."""
+    batched = {spec: TokenCounts(*counts) for spec, counts in store.usage(batched=True).items()}
+    found = {}
+    for spec, counts in store.usage().items():
+        of_batches = batched.get(spec, TokenCounts())
+        direct = TokenCounts(*(n - m for n, m in zip(counts, of_batches, strict=True)))
+        found[spec] = Tokens(direct, of_batches)
+    return found
 
 
-def _written(price: Price) -> dict[str, object]:
+def written_price(price: Price) -> dict[str, object]:
     """A price for the record."""
-    tree = {name: getattr(price, name) for name in ("input", "output", "cached", "cache_write")}
-    known = {name: value for name, value in tree.items() if value is not None}
     currency = {} if price.currency is None else {"currency": price.currency}
-    return {**known, "source": price.source, **currency}
+    batch = {} if price.batch is None else {"batch": _parts(price.batch)}
+    return {**_parts(price), "source": price.source, **currency, **batch}
+
+
+def _parts(price: Price | BatchPrice) -> dict[str, float]:
+    """Its parts that are known."""
+    parts = {each.name: getattr(price, each.name) for each in fields(BatchPrice)}
+    return {name: value for name, value in parts.items() if value is not None}
 
 
 def _price(tree: object) -> Price | None:
     """A price out of a record, unless the record has been tampered with."""
-    try:
-        assert isinstance(tree, Mapping)
-        parts = {name: float(tree[name]) for name in ("cached", "cache_write") if name in tree}
-        currency = tree.get("currency")
-        price = Price(
-            float(tree["input"]),
-            float(tree["output"]),
-            str(tree["source"]),
-            **parts,
-            currency=None if currency is None else str(currency),
-        )
-    except (AssertionError, KeyError, TypeError, ValueError, OverflowError):
+    if not isinstance(tree, Mapping) or "source" not in tree:
         return None
-    numbers = (price.input, price.output, *parts.values())
-    return price if all(0 <= number < math.inf for number in numbers) else None
+    try:
+        price = read_price(tree, "")
+    except UsageError:
+        return None
+    currency = tree.get("currency")
+    return price and replace(
+        price,
+        source=str(tree["source"]),
+        currency=None if currency is None else str(currency),
+    )

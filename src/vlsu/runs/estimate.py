@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import polars as pl
 
 from vlsu.data import Dataset
 from vlsu.models.base import Model, question_bytes_of
+from vlsu.models.formats.prompt_cache import is_cacheable
 from vlsu.policy import MODALITIES
-from vlsu.runs.asking.limits import Price
+from vlsu.runs.asking.limits import Limits, Price, TokenCounts
 from vlsu.runs.asking.plan import Selection
 from vlsu.runs.record import distinct_requests
+from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import Remaining
 from vlsu.tasks import Alignment, Judging, Understanding
 
-__all__ = ["Estimate", "estimate", "estimate_alignment", "estimate_answers"]
+__all__ = ["Estimate", "estimate", "estimate_alignment", "estimate_answers", "timed"]
 
 #: Rules of thumb. Four bytes of UTF-8 to a token holds for English; an image of about a megapixel
 #: costs some 800 to 1,400 tokens with most providers; an answer is one short JSON object.
@@ -39,11 +42,22 @@ class Estimate:
     Attributes:
         requests: Different requests, by modality, or by whom they go to in an alignment run.
         images_sent: Images sent, of which `images_distinct` are different.
-        cost: In the price's currency, or `None` without a price.
+        cost: In the price's currency, or `None` without a price: what is to be asked at list price,
+            without the provider's cache.
         cost_source: Where the price comes from.
         calls: What the requests come to, of a guard that asks several questions of its own.
         stored: Different requests that are answered already; they are in no other count.
         lacking: What cannot be asked, and why; a line for each reason.
+        currency: Of the costs; `None` where it is not known, or of prices in several.
+        cached_share: Of the input tokens, those that the provider is expected to read from its
+            cache, in [0, 1]: of a long system prompt all but the first, where the server is known
+            to cache; of an image, none.
+        cost_cached: The cost with that share at the price of cached input.
+        cost_batch: The cost by the provider's batch interface, without its cache; `None` where no
+            price of batches is known.
+        requests_per_s: How fast an earlier start in the folder was answered, or what the limits
+            of a minute allow if that is less; `None` where neither is known.
+        seconds: The time at that rate.
     """
 
     samples: int
@@ -57,6 +71,12 @@ class Estimate:
     stored: int = 0
     lacking: tuple[str, ...] = ()
     calls: int | None = None
+    currency: str | None = None
+    cached_share: float = 0.0
+    cost_cached: float | None = None
+    cost_batch: float | None = None
+    requests_per_s: float | None = None
+    seconds: float | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -101,6 +121,13 @@ def estimate(
     each = REASONED_ANSWER_TOKENS if reasons else ANSWER_TOKENS
     each = WORD_TOKENS if task.one_word else each
     output_tokens = sum(calls.values()) * each
+    cached = 0
+    least: int | None = getattr(model, "caches_from", None)
+    if least is not None:
+        sizes = {m: task.system_bytes(m) for m in calls}
+        long = {m: size for m, size in sizes.items() if is_cacheable(size, least)}
+        cached = sum(max(0, calls[m] - 1) * size // BYTES_PER_TOKEN for m, size in long.items())
+    counts = TokenCounts(input_tokens, output_tokens, min(cached, input_tokens))
     return Estimate(
         samples=samples,
         requests=requests,
@@ -112,6 +139,10 @@ def estimate(
         cost_source=None if price is None else price.source,
         stored=0 if left is None else left.stored,
         calls=None if calls == requests else sum(calls.values()),
+        currency=None if price is None else price.currency,
+        cached_share=counts.cached / input_tokens if input_tokens else 0.0,
+        cost_cached=None if price is None else price.cost_of(counts),
+        cost_batch=_batch_cost([] if price is None else [(price, input_tokens, output_tokens)]),
     )
 
 
@@ -196,6 +227,8 @@ def estimate_answers(
     priced = [
         (its_price, tokens, count * out) for _, its_price, count, tokens, out in bills if its_price
     ]
+    cost = sum(p.cost(i, o) for p, i, o in priced) if price is not None else None
+    currencies = {p.currency for p, _, _ in priced}
     return Estimate(
         samples=samples,
         requests={name: count for name, _, count, _, _ in bills},
@@ -203,10 +236,54 @@ def estimate_answers(
         images_distinct=images if sent else 0,
         input_tokens=sum(tokens for *_, tokens, _ in bills),
         output_tokens=sum(count * out for _, _, count, _, out in bills),
-        cost=sum(p.cost(i, o) for p, i, o in priced) if price is not None else None,
+        cost=cost,
         cost_source="; ".join(dict.fromkeys(p.source for p, _, _ in priced)) or None,
         stored=0 if left is None else left.stored,
+        currency=currencies.pop() if len(currencies) == 1 else None,
+        cost_cached=cost,
+        cost_batch=_batch_cost(priced) if price is not None else None,
     )
+
+
+def _batch_cost(priced: Sequence[tuple[Price, int, int]]) -> float | None:
+    """What tokens at these prices cost by batch interfaces; `None` if a price of one is missing.
+
+    Args:
+        priced: Prices, each with input and output tokens.
+    """
+    if not priced or any(price.batch is None for price, _, _ in priced):
+        return None
+    return sum(p.cost_of(TokenCounts(i, o), batched=True) for p, i, o in priced)
+
+
+def timed(found: Estimate, before: RunRecord, limits: Limits) -> Estimate:
+    """An estimate with the time at the known rate.
+
+    Args:
+        found: The estimate.
+        before: The record of the run in the folder; empty if there is none.
+        limits: What may be sent a minute.
+    """
+    requests = found.calls or sum(found.requests.values())
+    rates = [_rate_before(before), limits.requests_per_minute and limits.requests_per_minute / 60]
+    tokens = found.input_tokens + found.output_tokens
+    if limits.tokens_per_minute and tokens:
+        rates.append(requests * limits.tokens_per_minute / 60 / tokens)
+    known = [rate for rate in rates if rate]
+    rate = min(known) if known else None
+    return replace(found, requests_per_s=rate, seconds=None if rate is None else requests / rate)
+
+
+def _rate_before(before: RunRecord) -> float | None:
+    """Requests a second of the last start in a folder, all that it did included."""
+    asked = before.get("requests", {}).get("asked", 0)
+    try:
+        began = datetime.datetime.fromisoformat(before["started"])
+        ended = datetime.datetime.fromisoformat(before["ended"])
+        seconds = (ended - began).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return None
+    return asked / seconds if asked and seconds > 0 else None
 
 
 def _content(dataset: Dataset, selection: Selection) -> tuple[int, int, float]:

@@ -13,6 +13,7 @@ from vlsu.models.ensemble import is_ensemble
 from vlsu.policy import Policy
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.batching.options import Batching
 from vlsu.runs.ensembles.ensemble import Ensemble, prepare_ensemble
 from vlsu.runs.ensembles.members import MemberModels
 from vlsu.runs.options import ModelOptions, merged
@@ -41,11 +42,13 @@ def evaluate(
     weights: HarmWeights | str | Path | None = None,
     probe: str | None = None,
     draws: int = 1,
+    policy_detail: str = "full",
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
     limits: Limits | None = None,
     without_images: bool = False,
+    batch: Batching | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Run:
     """Run the understanding task; the same call again asks only what is missing.
@@ -69,6 +72,8 @@ def evaluate(
             and take part of its luck away.
         weights: What errors on pairs cost, or a YAML file of it, for ``weighted_harm``.
         probe: ``"swap"``: ask too about pairs of which one half was exchanged, for ``swap``.
+        policy_detail: How much of the policy the prompt states, ``full``, ``brief`` or
+            ``category``; see `UnderstandingOptions`.
         draws: Answers to each request, for ``reruns``: how far figures move when the model is asked
             again. More than one needs ``params={"temperature": 1}`` or another.
         seed: Draws the subset, and goes to the provider where it takes one.
@@ -77,10 +82,11 @@ def evaluate(
         limits: What may be sent a minute and spent in all; its concurrency gives way to the
             argument of that name.
         without_images: Whether to go on where images have not been fetched from their addresses.
+        batch: `Batching()` hands requests to the provider's batch interface (``docs/batch.md``).
         progress: Where progress is reported.
 
     Returns:
-        The run. It is finished unless it was interrupted; then the same call goes on.
+        The run. It is finished unless it was stopped; then the same call goes on.
 
     Raises:
         VlsuError: Wrong arguments, a model that cannot be reached, a folder in use.
@@ -104,7 +110,9 @@ def evaluate(
         weights=weights,
         probe=probe,
         draws=draws,
+        policy_detail=policy_detail,
         without_images=without_images,
+        batch=batch,
     )
     return prepare(dataset, options).run(out, progress)
 

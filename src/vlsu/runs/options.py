@@ -17,6 +17,7 @@ from vlsu.models.base import GuardPolicy, Model, Settings, Structured
 from vlsu.models.catalogue import NamedModel
 from vlsu.runs.asking.limits import Limits, Price, known_price, read_price
 from vlsu.runs.asking.plan import Subset
+from vlsu.runs.batching.options import Batching
 
 __all__ = ["UNSET", "ModelOptions", "RunOptions", "Unset", "merged"]
 
@@ -168,6 +169,7 @@ class RunOptions:
             and spend in all.
         without_images: Whether a run goes on where samples have the address of an image and no
             image; else it stops before anything is asked.
+        batch: How the provider's batch interface is used; `None`: it is not.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range.
@@ -178,6 +180,7 @@ class RunOptions:
     settings: Settings = field(default_factory=Settings)
     limits: Limits = field(default_factory=Limits)
     without_images: bool = False
+    batch: Batching | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)

@@ -117,6 +117,15 @@ class LabelsRecord(_Part):
     labels: dict[str, Count]
 
 
+class BatchPriceRecord(_Part):
+    """Money for a million tokens in a batch interface."""
+
+    input: float
+    output: float
+    cached: float | None
+    cache_write: float | None
+
+
 class PriceRecord(_Part):
     """Money for a million tokens."""
 
@@ -126,6 +135,7 @@ class PriceRecord(_Part):
     cached: float | None
     cache_write: float | None
     currency: str | None
+    batch: BatchPriceRecord | None
 
 
 class CostRecord(_Part):
@@ -138,7 +148,7 @@ class CostRecord(_Part):
         of: The total by SPEC.
         source: Where the prices come from.
         prices: By SPEC, of a million tokens.
-        saved: What was paid less than the list price of the same tokens, by reason.
+        saved: What was paid less than the list price, by reason: ``cache``, ``batch``, ``shared``.
     """
 
     NEEDED = ("total",)
@@ -245,6 +255,7 @@ class RunRecord(_Part):
     ended: str | None
     stopped: str | None
     stop_reason: str | None
+    stop_bound: str | None
     requests: RequestsRecord
     outcomes: dict[str, dict[str, Count]]
     not_asked: dict[str, dict[str, Count]]

@@ -21,14 +21,17 @@ from vlsu.runs.asking.asking import ask
 from vlsu.runs.asking.event_loop import interrupted_at_once
 from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import DatasetImages, Images
-from vlsu.runs.asking.limits import Budget, Limits, Price
+from vlsu.runs.asking.limits import Budget, Limits, Price, TokenCounts
 from vlsu.runs.asking.open_files import open_files, release_connections
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress, require_progress
+from vlsu.runs.batching.batches import Batches, open_batches_of
+from vlsu.runs.batching.options import Batching
 from vlsu.runs.costs import Costs
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record import now
 from vlsu.runs.record_schema import RunRecord
+from vlsu.runs.shared import shared_tokens
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
 
@@ -50,6 +53,7 @@ class Session:
         tallies: What was asked so far, one entry a call of `ask`.
         costs: What the run has cost.
         begun: Whether there was anything to do.
+        batches: By which requests are asked, if they are.
     """
 
     folder: RunFolder
@@ -61,6 +65,7 @@ class Session:
     tallies: list[Tally] = field(default_factory=list)
     costs: Costs = field(default_factory=Costs)
     begun: bool = False
+    batches: Batches | None = None
 
     @property
     def stopped(self) -> Stop | None:
@@ -81,10 +86,13 @@ class Session:
         """Record that it has ended, and why if not all was done."""
         if not self.begun:
             return
+        if stop is None and self.batches is not None:
+            self.batches.finished()
         self.record |= {
             "status": "finished" if stop is None else "stopped",
             "stopped": None if stop is None else stop.message,
             "stop_reason": None if stop is None else stop.reason.value,
+            "stop_bound": None if stop is None else stop.bound,
             **({"results": self.folder.results()} if stop is None else {}),
             "ended": now(),  # last: a record without it has lost its end
         }
@@ -92,7 +100,7 @@ class Session:
 
     async def ask(
         self,
-        chunks: Iterator[Chunk],
+        chunks: Iterator[Chunk] | Callable[[], Iterator[Chunk]],
         model: Model,
         images: Images,
         outcome_of: Callable[[Response], Outcome],
@@ -102,7 +110,8 @@ class Session:
         """Ask a model whatever of a plan is not stored; whether it came to the plan's end.
 
         Args:
-            chunks: The plan.
+            chunks: The plan, or what makes it; only of the latter are batches made, which may
+                need it several times.
             model: Whom to ask.
             images: Where it finds the images.
             outcome_of: What a response counts as, for the progress shown.
@@ -116,19 +125,37 @@ class Session:
         self.budget.price = limits.price
         if limits.price is not None:
             self.costs.prices[model.spec] = limits.price
-        if model.spec in self.costs.prices:
-            chunks = self.costs.accounting(chunks, self.store, model)
-        tally = await ask(
-            chunks,
-            model,
-            images,
-            self.store,
-            limits=limits,
-            budget=self.budget,
-            progress=self.progress,
-            outcome_of=outcome_of,
-            on_response=on_response,
-        )
+
+        def plan() -> Iterator[Chunk]:
+            planned = chunks() if callable(chunks) else chunks
+            if model.spec in self.costs.prices:
+                return self.costs.accounting(planned, self.store, model)
+            return planned
+
+        tally: Tally | None = None
+        if self.batches is not None and callable(chunks):
+            tally = await self.batches.ask(
+                plan,
+                model,
+                images,
+                self.store,
+                budget=self.budget,
+                progress=self.progress,
+                outcome_of=outcome_of,
+                on_response=on_response,
+            )
+        if tally is None:
+            tally = await ask(
+                plan(),
+                model,
+                images,
+                self.store,
+                limits=limits,
+                budget=self.budget,
+                progress=self.progress,
+                outcome_of=outcome_of,
+                on_response=on_response,
+            )
         self.tallies.append(tally)
         await release_connections(model)
         return tally.stopped is None
@@ -144,7 +171,11 @@ class Session:
         if price is None or self.costs.prices.get(spec) == price or self.store.without_usage():
             return {}
         self.costs.prices[spec] = price
-        return self.costs.record(self.store)
+        return self.costs.record(self.store, self._shared(spec))
+
+    def _shared(self, spec: str) -> dict[str, TokenCounts]:
+        """Tokens that shared requests have spared, where a price is known."""
+        return shared_tokens(self.folder, self.store, spec) if self.costs.prices else {}
 
     def account(self, needed: int | None = None) -> None:
         """Record what was asked.
@@ -171,7 +202,9 @@ class Session:
             "unanswered": self.store.unanswered(),
         }
         self.record["images"] = self.store.image_changes(self.record.model.spec)
-        self.record |= self.costs.record(self.store)
+        # Judgments are written once all is asked; which requests were shared is known from them.
+        spared = self._shared(self.record.model.spec) if shared.get("shared") else {}
+        self.record |= self.costs.record(self.store, spared)
 
 
 @asynccontextmanager
@@ -182,6 +215,7 @@ async def open_session(
     models: Sequence[Model],
     progress: Progress,
     budget: Budget | None = None,
+    batching: Batching | None = None,
 ) -> AsyncIterator[Session]:
     """Work in a run folder: locked, checked against the run in it, recorded at the end.
 
@@ -192,11 +226,13 @@ async def open_session(
         models: Closed at the end.
         progress: Where progress is reported.
         budget: What is left to spend where several runs share the limits; `None`: all of them.
+        batching: How the provider's batch interface is used; `None`: it is not.
 
     Raises:
         MachineError: This machine lacks what anything would need.
         UsageError: Progress cannot be reported to what was given.
-        RunError: The folder is in use, holds another run, or cannot be written.
+        RunError: The folder is in use, holds another run or batches that this start would ask
+            again, or cannot be written.
     """
     record |= asdict(limits)
     with open_files(0):  # its limit stays until the connections are closed
@@ -204,6 +240,7 @@ async def open_session(
             require_progress(progress)
             with folder.locked(), interrupted_at_once():
                 before = folder.check_same(record)
+                batches = open_batches_of(folder.path, record.model.spec, batching)
                 store = ResponseStore(folder.responses_file)
                 try:
                     session = Session(
@@ -214,6 +251,7 @@ async def open_session(
                         progress,
                         stored_before=store.count(),
                         costs=Costs.of(before, store),
+                        batches=batches,
                     )
                     try:
                         yield session

@@ -14,6 +14,7 @@ class StopReason(enum.StrEnum):
     INTERRUPTED = "interrupted"  # by the user or the system: Ctrl-C, SIGTERM, SIGHUP
     BUDGET = "budget"  # a bound the user gave was reached
     REFUSED = "refused"  # the server refused every request
+    WAITING = "waiting"  # batches are with the provider, and the user waits no longer
     FAILED = "failed"  # an error, which the message describes
 
 
@@ -22,10 +23,12 @@ class Stop(NamedTuple):
 
     Attributes:
         message: One line for people.
+        bound: Of a bound that the user gave, which: ``max_cost`` or ``max_requests``.
     """
 
     reason: StopReason
     message: str
+    bound: str | None = None
 
 
 INTERRUPTED = Stop(StopReason.INTERRUPTED, "interrupted")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from vlsu.data import Sample
 from vlsu.errors import UsageError
@@ -10,7 +10,8 @@ from vlsu.models.base import ImagePart, Message, Part, Request, Response, score_
 from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.tasks.answers.reading import read_answer
 from vlsu.tasks.base import Judgment, TaskRequest, answer_excerpt, system_identity
-from vlsu.tasks.prompting import BARE, ONE_WORD, Prompt
+from vlsu.tasks.likely import LikelyCategories
+from vlsu.tasks.prompting import BARE, MOST_LIKELY, ONE_WORD, Prompt
 
 __all__ = ["Understanding", "answer_schema"]
 
@@ -93,7 +94,7 @@ class Understanding:
         """Name, prompt and policy with their hashes, for the run's record."""
         return {
             "task": self.name,
-            "prompt": {"name": self._prompt.name, "hash": self._prompt.hash},
+            "prompt": {"name": self._prompt.title, "hash": self._prompt.hash},
             "policy": self._policy.identity,
             **system_identity(self._custom_system),
         }
@@ -110,8 +111,16 @@ class Understanding:
         common = self._policy, self._prompt, modalities, self._custom_system
         return Understanding(*common, draws, self._scored)
 
-    def requests(self, sample: Sample) -> tuple[TaskRequest, ...]:
-        """Image and joint first, since they share the image; then text."""
+    def requests(
+        self, sample: Sample, likely: Mapping[str, Collection[str]] | None = None
+    ) -> tuple[TaskRequest, ...]:
+        """Image and joint first, since they share the image; then text.
+
+        Args:
+            sample: The sample.
+            likely: Of a prompt with the detail ``category``, modality -> the categories whose lines
+                are stated; those of all categories for one that is missing.
+        """
         requests = []
         for modality in ("image", "joint", "text"):
             if modality not in self.modalities or _lacks(sample, modality):
@@ -123,6 +132,10 @@ class Understanding:
                 text = self._image_text
             else:
                 text = self._prompt.user(modality, sample.text)
+            if self._prompt.lines:
+                every = self._policy.category_ids
+                lines = self._prompt.lines_of(modality, (likely or {}).get(modality, every))
+                text = "\n\n".join(each for each in (lines, text) if each)
             if text:
                 parts.insert(0 if self._prompt.image_last else len(parts), text)
             messages = (*self._systems[modality], Message("user", tuple(parts)))
@@ -131,6 +144,11 @@ class Understanding:
                 TaskRequest(modality, Request(messages, schema, draw)) for draw in self._draws
             ]
         return tuple(requests)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether a first pass says which categories are likely (`vlsu.tasks.likely`)."""
+        return bool(self._prompt.lines)
 
     @property
     def reasons(self) -> bool:
@@ -143,9 +161,21 @@ class Understanding:
         return self._scored or self._prompt.name == ONE_WORD
 
     def instruction_bytes(self, modality: str) -> int:
-        """UTF-8 bytes of every request of a modality, without the sample's text."""
-        texts = [str(part) for message in self._systems[modality] for part in message.parts]
-        return sum(len(text.encode()) for text in (*texts, self._prompt.user(modality, "")))
+        """UTF-8 bytes of every request of a modality, without the sample's text.
+
+        Of the detail ``category`` it is the mean of the first pass and of a request with the lines
+        of as many categories as may be likely.
+        """
+        whole = self.system_bytes(modality) + len(self._prompt.user(modality, "").encode())
+        if not self._prompt.lines:
+            return whole
+        lines = sorted(len(each.encode()) for each in self._prompt.lines[modality].values())
+        first = LikelyCategories(self._policy, self.modalities, self._custom_system)
+        return (whole + sum(lines[-MOST_LIKELY:]) + first.instruction_bytes(modality)) // 2
+
+    def system_bytes(self, modality: str) -> int:
+        """UTF-8 bytes of the system prompt of a modality, the same in all of its requests."""
+        return sum(len(str(part).encode()) for m in self._systems[modality] for part in m.parts)
 
     def judge(self, sample: Sample, task_request: TaskRequest, response: Response) -> Judgment:
         """Parse one response into a judgment."""

@@ -111,10 +111,12 @@ def test_a_budget_counts_attempts_and_money():
     assert budget.cost == pytest.approx(0.3)
     assert budget.exhausted() is None
     budget.spent(Response(Outcome.OK, input_tokens=100_000, output_tokens=50_000))
-    assert budget.exhausted() == Stop(StopReason.BUDGET, "--max-cost 1 reached")
+    assert budget.exhausted() == Stop(StopReason.BUDGET, "--max-cost 1 reached", "max_cost")
     requests = Budget(max_requests=1)
     requests.sent()
-    assert requests.exhausted() == Stop(StopReason.BUDGET, "--max-requests 1 reached")
+    assert requests.exhausted() == Stop(
+        StopReason.BUDGET, "--max-requests 1 reached", "max_requests"
+    )
 
 
 @pytest.mark.parametrize(

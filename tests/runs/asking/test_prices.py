@@ -14,7 +14,7 @@ from tests.support.commands import vlsu as command
 from tests.support.values import present
 from vlsu.errors import UsageError
 from vlsu.models.catalogue import NamedModel
-from vlsu.runs import Price
+from vlsu.runs import BatchPrice, Price
 from vlsu.runs.asking.limits import known_price, read_price
 from vlsu.runs.options import ModelOptions, merged
 
@@ -50,7 +50,7 @@ def test_a_dated_snapshot_costs_what_its_model_costs(spec, same_as):
 
 
 def test_a_snapshot_with_a_price_of_its_own_keeps_it():
-    assert known_price("openai/gpt-4o-2024-05-13") == Price(5.0, 15.0)
+    assert known_price("openai/gpt-4o-2024-05-13") == Price(5.0, 15.0, batch=BatchPrice(2.5, 7.5))
 
 
 @pytest.mark.parametrize(

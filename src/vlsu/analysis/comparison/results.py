@@ -35,10 +35,12 @@ __all__ = [
     "Region",
     "RunAgreement",
     "RunPair",
+    "RunSpending",
     "SetupDifference",
     "SharedAnswers",
     "SideCounts",
     "Sides",
+    "Spending",
     "UnsafeAlone",
 ]
 
@@ -286,6 +288,35 @@ class ComparisonIntervals(View):
     seed: int
 
 
+class RunSpending(View):
+    """What one run cost, and what it scores.
+
+    Attributes:
+        score: The metric that runs are ranked by; undefined of alignment runs.
+        per_1000: Money for 1,000 samples; `None` without a price, as `total` and `currency`.
+        points_per_unit: Hundredths of the score for one unit of money spent on 1,000 samples.
+        latency_s: Median seconds of a judgment's request.
+        unbeaten_in_cost: Whether no other run is at least as good for less; `None` where that
+            cannot be told. `unbeaten_in_latency` likewise.
+    """
+
+    score: Rate
+    total: float | None
+    per_1000: float | None
+    currency: str | None
+    points_per_unit: float | None
+    latency_s: float | None
+    unbeaten_in_cost: bool | None
+    unbeaten_in_latency: bool | None
+
+
+class Spending(View):
+    """What the runs cost, by name, and the metric that their scores are of."""
+
+    metric: str | None
+    runs: dict[str, RunSpending]
+
+
 class Comparison(View):
     """Runs compared on the samples that all of them have.
 
@@ -300,6 +331,7 @@ class Comparison(View):
         leaderboard: Path of a metric -> runs, best first; empty for two runs.
         agreement: By modality; of alignment runs, framing -> every two runs.
         unsafe_alone: Absent where every model gives every severity.
+        cost: What the runs cost; absent where no price is known.
     """
 
     task: str
@@ -316,3 +348,4 @@ class Comparison(View):
     leaderboard: dict[str, list[LeaderboardRow]]
     agreement: dict[str, ModalityAgreement | list[RunAgreement]]
     intervals: ComparisonIntervals
+    cost: Spending

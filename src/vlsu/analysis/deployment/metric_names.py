@@ -116,6 +116,7 @@ def numbers(
 def why_absent(key: str) -> str:
     """Why a part that not every run has is not there; empty for every other part."""
     return {
+        "cost": "the run was given no price; give it one: the same vlsu run command with --price",
         "critical": "no sample that was asked about has `critical: true` in its metadata",
         "gold_agreement": "no sample that was asked about has `admissible` in its metadata",
         "reruns": "the run has one draw; give it more: vlsu run understanding … --draws 3",

@@ -265,7 +265,9 @@ class Requirement:
         inside = [name for name in known if name.startswith(f"{self.key}.")]
         if inside:
             return f"a part of metrics.json; name a number in it, such as {' or '.join(inside[:3])}"
-        if absent := why_absent(self.key) or why_not_of_policy(self.key, known):
+        there = self.key.partition(".")[0] in metrics
+        absent = why_not_of_policy(self.key, known) if there else why_absent(self.key)
+        if absent := absent or why_not_of_policy(self.key, known):
             return absent
         parent, _, last = self.key.rpartition(".")
         if last == "value" and parent in known:

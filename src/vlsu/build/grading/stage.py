@@ -211,7 +211,7 @@ def _gradable(
 
 def _stop_of(run: Run) -> Stop:
     reason = run.record.get("stop_reason") or StopReason.FAILED
-    return Stop(StopReason(reason), str(run.record.get("stopped")))
+    return Stop(StopReason(reason), str(run.record.get("stopped")), run.record.get("stop_bound"))
 
 
 class _Conclusion:

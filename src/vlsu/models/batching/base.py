@@ -42,6 +42,8 @@ class Batch(NamedTuple):
         created: Seconds since the epoch, if known.
         expires: Likewise, when the provider gives up on what is not answered.
         message: Why it failed, in one line without any content of a request.
+        retry: Of one that failed, whether the same may be accepted later: the account has as many
+            tokens enqueued as it may.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Batch(NamedTuple):
     created: float | None = None
     expires: float | None = None
     message: str = ""
+    retry: bool = False
 
 
 class BatchAnswer(NamedTuple):
@@ -89,11 +92,16 @@ class BatchUnavailableError(ModelError):
     Args:
         message: One line.
         retry_after_s: Seconds after which the server asks to be tried again, if it says so.
+        full: Whether a limit of the account is reached (429). Where a batch was to be submitted, a
+            smaller one may be accepted at once: no provider says which limit it was.
     """
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, retry_after_s: float | None = None, *, full: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.full = full
 
 
 class BatchService(Protocol):
@@ -128,13 +136,23 @@ class BatchService(Protocol):
         """
         ...
 
-    async def find(self, label: str, keys: frozenset[str], since: float) -> Batch | None:
+    async def find(
+        self,
+        label: str,
+        keys: frozenset[str],
+        since: float,
+        others: frozenset[str] = frozenset(),
+    ) -> Batch | None:
         """The batch that an earlier `submit` handed in, whose answer was lost; `None` if none.
+
+        Where the provider keeps no label, one that runs is taken for it if it alone was made since
+        then with as many requests; if it turns out not to be, its answers have other keys.
 
         Args:
             label: As it was submitted.
             keys: Those of its requests, for a provider that keeps no label.
             since: When it was submitted at the earliest, in seconds since the epoch.
+            others: Identifiers of batches that are known to be others.
         """
         ...
 

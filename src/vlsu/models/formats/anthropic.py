@@ -16,6 +16,7 @@ from vlsu.models.base import ImageLimits, Message, Outcome, Request, Response, S
 from vlsu.models.bodies.endings import Ending, parse_finish_reason
 from vlsu.models.bodies.error_bodies import ErrorBody, parse_error, parse_error_body
 from vlsu.models.formats import image_limits
+from vlsu.models.formats.prompt_cache import anthropic_least, is_cacheable
 from vlsu.models.formats.wire import (
     JSON_HEADERS,
     REASONING_ROOM,
@@ -52,9 +53,8 @@ STRUCTURED = (4, 5)
 #: From this version on models may think without being asked to.
 MAY_THINK = (4, 7)
 
-#: Characters from which on a system prompt is marked to be cached: shorter ones are below the least
-#: number of tokens that any model caches (1,024 to 4,096, by model), and a mark would do nothing.
-CACHED_FROM = 3000
+#: The mark up to which a prompt is cached, for five minutes after each use; at most four a request.
+_MARK = {"cache_control": {"type": "ephemeral"}}
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?![\d])")
 #: A billing error that the API reports as ``invalid_request_error``.
@@ -86,14 +86,17 @@ class Messages:
     def encode(self, model: str, request: Request, settings: Settings, image: ReadImage) -> Body:
         """The JSON body: a top-level system prompt, marked to be cached if it is long; base64.
 
-        Parameters are passed through at the top level; ``output_config`` is merged with the schema.
+        The image that further requests begin with is marked too. Parameters are passed through at
+        the top level; ``output_config`` is merged with the schema.
         """
-        images = Images(image)
-        system = [message_text(m) for m in request.messages if m.role == "system"]
+        images, least = Images(image), anthropic_least(model)
+        system = "\n\n".join(message_text(m) for m in request.messages if m.role == "system")
+        marked = request.shared_prefix and is_cacheable(len(system), least, with_image=True)
+        turns = [m for m in request.messages if m.role != "system"]
         body: dict[str, object] = {
             "model": model,
-            "system": _system("\n\n".join(system)),
-            "messages": [_message(m, images) for m in request.messages if m.role != "system"],
+            "system": _system(system, least),
+            "messages": [_message(m, images, marked=marked and not n) for n, m in enumerate(turns)],
             **sampling(model, settings),
             **settings.params,
         }
@@ -149,18 +152,19 @@ def _version(model: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2] or 0)) if found else (99, 0)
 
 
-def _system(text: str) -> object:
-    """The system prompt; a long one with the mark up to which the API caches what it read.
+def _system(text: str, least: int) -> object:
+    """The system prompt; one that is long enough with a mark up to which the API caches.
 
     The policy is the same in every request of a modality. What is read from the cache costs a
     tenth, what is written to it a quarter more, and a mark changes no answer.
     """
-    if len(text) < CACHED_FROM:
+    if not is_cacheable(len(text), least):
         return text or None
-    return [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]
+    return [{"type": "text", "text": text, **_MARK}]
 
 
-def _message(message: Message, images: Images) -> dict[str, object]:
+def _message(message: Message, images: Images, *, marked: bool = False) -> dict[str, object]:
+    """A turn; if it is `marked` and begins with an image, that image is to be cached."""
     content: list[dict[str, object]] = []
     for part in message.parts:
         if isinstance(part, str):
@@ -168,7 +172,8 @@ def _message(message: Message, images: Images) -> dict[str, object]:
         else:
             media_type, data = images.base64(part.sha256)
             source = {"type": "base64", "media_type": media_type, "data": data}
-            content.append({"type": "image", "source": source})
+            mark = _MARK if marked and not content else {}
+            content.append({"type": "image", "source": source, **mark})
     return {"role": message.role, "content": content}
 
 
@@ -235,4 +240,5 @@ def anthropic_model(name: str, settings: Settings) -> HttpModel:
         images=wire.image_limits(settings),
     )
     spec = f"anthropic/{name}"
-    return HttpModel(spec, name, wire, settings, key, identity, caches_prompts=True)
+    least = anthropic_least(name)
+    return HttpModel(spec, name, wire, settings, key, identity, caches_from=least)

@@ -1,12 +1,15 @@
 """The chat-completions format: OpenAI and every server compatible with it.
 
 Requests after the schema ``CreateChatCompletionRequest`` of OpenAI's published OpenAPI description:
-image parts as ``image_url`` with a data address, ``logprobs``, ``response_format``. Answers are
-read in `vlsu.models.formats.completion_answers`.
+image parts as ``image_url`` with a data address, ``logprobs``, ``response_format``; for the prompt
+cache ``prompt_cache_key``, ``prompt_cache_options`` and ``prompt_cache_breakpoint``, as the guide
+"Prompt caching" and the official Python SDK (3.57) have them. Answers are read in
+`vlsu.models.formats.completion_answers`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -18,6 +21,7 @@ from vlsu.models.base import Encoded, ImageLimits, Message, Request, Response, S
 from vlsu.models.bodies.error_bodies import parse_error_body
 from vlsu.models.formats import image_limits
 from vlsu.models.formats.completion_answers import error_response, read_completion
+from vlsu.models.formats.prompt_cache import OPENAI_LEAST, is_cacheable
 from vlsu.models.formats.scoring import ScoredModel, decode_scored, scored_settings
 from vlsu.models.formats.wire import (
     JSON_HEADERS,
@@ -55,6 +59,12 @@ _REASONING = re.compile(r"^(?:ft:)?(?:o\d|gpt-(?:[5-9]|\d\d)|codex)(?!.*-chat)")
 _NO_SCHEMA = re.compile(
     r"^(?:ft:)?(?:gpt-3|gpt-4(?:$|-\d|-turbo|-vision)|gpt-4o-2024-05-13|chatgpt-|o1-(?:mini|preview))"
 )
+
+#: Name and version of a GPT model; one that was fine-tuned is ``ft:`` and its name.
+_GPT = re.compile(r"(?:ft:)?gpt-(\d{1,2})(?:\.(\d{1,2}))?(?!\d|o)")
+#: Since this version a prompt is cached up to a mark, and what is written to the cache costs more.
+MARKED_FROM = (5, 6)
+_MARK = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 
 #: Maximum request templates that are cached; a run has one or two.
 MAX_TEMPLATES = 64
@@ -109,7 +119,8 @@ class ChatCompletions:
             messages = [_message(message, images) for message in request.messages]
             return images.pieces(self._body(model, messages, request, settings))
         before, after = self._split_template(model, tuple(lead), request, settings)
-        return images.framed(before, _message(last, images), after)
+        marked = request.shared_prefix and caches_marked(model, settings)
+        return images.framed(before, _message(last, images, mark_image=marked), after)
 
     def _split_template(
         self, model: str, lead: tuple[Message, ...], request: Request, settings: Settings
@@ -121,7 +132,14 @@ class ChatCompletions:
         cached = self._templates.get(key)
         if cached is None:
             messages: list[object] = [_message(message, Images(_no_image)) for message in lead]
-            body = self._body(model, [*messages, SLOT], request, settings)
+            prompt = "\n\n".join(message_text(message) for message in lead)
+            options: dict[str, object] = {}
+            if is_cacheable(len(prompt), OPENAI_LEAST):
+                options = _cache_options(model, settings, prompt)
+                if caches_marked(model, settings):
+                    text = {"type": "text", "text": message_text(lead[-1]), **_MARK}
+                    messages[-1] = {"role": lead[-1].role, "content": [text]}
+            body = options | self._body(model, [*messages, SLOT], request, settings)
             frame = split_at_slot(body)
             if len(self._templates) >= MAX_TEMPLATES:
                 self._templates.clear()
@@ -141,6 +159,8 @@ class ChatCompletions:
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": request.schema},
             }
+        if caches_marked(model, settings):
+            body["prompt_cache_options"] = {"mode": "explicit"}
         return body | dict(request.params) | dict(settings.params)
 
     def decode(self, status: int, body: bytes) -> Response:
@@ -192,6 +212,26 @@ def sampling(model: str, settings: Settings) -> dict[str, object]:
     return parameters
 
 
+def caches_marked(model: str, settings: Settings) -> bool:
+    """Whether a model caches a prompt exactly up to where it is marked: OpenAI's since GPT-5.6.
+
+    Left to themselves these mark the end of the last message, which no other request has in common,
+    and take a quarter more for the whole prompt that they write to their cache.
+    """
+    if _server(settings.base_url) != "openai":
+        return False
+    found = _GPT.match(model)
+    return found is not None and (int(found[1]), int(found[2] or 0)) >= MARKED_FROM
+
+
+def _cache_options(model: str, settings: Settings, prompt: str) -> dict[str, object]:
+    """The key by which OpenAI's own server sends requests of one prompt to one place."""
+    if _server(settings.base_url) != "openai":
+        return {}
+    digest = hashlib.blake2b(prompt.encode(errors="replace"), digest_size=16).hexdigest()
+    return {"prompt_cache_key": digest}
+
+
 def keeps_schema(model: str, settings: Settings) -> bool:
     """Whether the request's schema is sent along.
 
@@ -224,7 +264,7 @@ def _no_image(sha256: str) -> Encoded:
     raise AssertionError(f"a system message with an image: {sha256}")
 
 
-def _message(message: Message, images: Images) -> dict[str, object]:
+def _message(message: Message, images: Images, *, mark_image: bool = False) -> dict[str, object]:
     if all(isinstance(part, str) for part in message.parts):
         return {"role": message.role, "content": message_text(message)}
     content: list[dict[str, object]] = []
@@ -233,7 +273,8 @@ def _message(message: Message, images: Images) -> dict[str, object]:
             content.append({"type": "text", "text": part})
         else:
             address = images.data_uri(part.sha256)
-            content.append({"type": "image_url", "image_url": {"url": address}})
+            mark = _MARK if mark_image and not content else {}
+            content.append({"type": "image_url", "image_url": {"url": address}, **mark})
     return {"role": message.role, "content": content}
 
 
@@ -291,7 +332,7 @@ def openai_model(name: str, settings: Settings) -> HttpModel:
         key,
         identity,
         not_found_hint=hint,
-        caches_prompts=_server(settings.base_url) in ("openai", "azure"),
+        caches_from=OPENAI_LEAST if _server(settings.base_url) in ("openai", "azure") else None,
     )
 
 

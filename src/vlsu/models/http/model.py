@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vlsu._proxies import proxy_of
 from vlsu._text import collapsed_line
@@ -28,7 +28,14 @@ from vlsu.models.http.rate_limits import RateLimits
 from vlsu.models.http.redaction import Redaction, secrets_of_url
 from vlsu.models.http.transport import Body, Header, host_of
 
-__all__ = ["CONTENT_PARAMS", "HttpModel", "WireFormat", "http_fault", "is_answer"]
+__all__ = [
+    "CONTENT_PARAMS",
+    "Endpoint",
+    "HttpModel",
+    "WireFormat",
+    "http_fault",
+    "is_answer",
+]
 
 #: Fields of a request's body that hold what is asked, in one format or another.
 CONTENT_PARAMS = ("messages", "contents", "prompt", "input")
@@ -72,6 +79,26 @@ class WireFormat(Protocol):
     def decode(self, status: int, body: bytes) -> Response:
         """Parse a response from its status and body."""
         ...
+
+
+class Endpoint(NamedTuple):
+    """What is needed to call other addresses of a model's server, such as its batch interface.
+
+    Attributes:
+        name: The model's name on the server.
+        wire: The wire format.
+        settings: How requests are made.
+        headers: Headers of every request, the credential among them.
+        only_local: Over plain HTTP, send only to this machine and private networks.
+        redaction: Redacts the credential in what the server sends.
+    """
+
+    name: str
+    wire: WireFormat
+    settings: Settings
+    headers: Mapping[str, str]
+    only_local: bool
+    redaction: Redaction
 
 
 def is_answer(status: int) -> bool:
@@ -122,8 +149,8 @@ class HttpModel:
         key: The credential, if there is one.
         identity: Everything that could change an answer, besides the spec.
         not_found_hint: A hint about the address, appended to the message of a 404.
-        caches_prompts: Whether the server is known to cache the beginning of prompts, and to take
-            less for what it reads from that cache.
+        caches_from: Tokens from which on the server caches the beginning of a prompt, and takes
+            less for what it reads from that cache; `None` where that is not known.
 
     Raises:
         ModelError: The key contains characters that an HTTP header cannot carry.
@@ -144,7 +171,7 @@ class HttpModel:
         identity: Mapping[str, object],
         *,
         not_found_hint: str = "",
-        caches_prompts: bool = False,
+        caches_from: int | None = None,
     ) -> None:
         if key and not (key.isascii() and key.isprintable()):
             raise ModelError(
@@ -170,14 +197,16 @@ class HttpModel:
         self._answers = 0
         self._without_limits = True
         self.image_limits = wire.image_limits(settings)
-        self.caches_prompts = caches_prompts
+        self.caches_from = caches_from
         only_local = bool(key or holds_credentials(url)) and not settings.insecure_http
         if only_local and (why := exposure(url, guarded=is_simple_http(url))) is not None:
             raise UsageError(
                 f"{spec}: the key would go over plain HTTP, readable on the way: {why}; use an "
                 "https address, or --insecure-http"
             )
-        self._client = HttpClient(url, wire.headers(key), settings.timeout_s, only_local=only_local)
+        headers = wire.headers(key)
+        self._client = HttpClient(url, headers, settings.timeout_s, only_local=only_local)
+        self.endpoint = Endpoint(name, wire, settings, headers, only_local, self._redaction)
 
     @property
     def destination(self) -> str:
@@ -192,12 +221,17 @@ class HttpModel:
         """The spec and every setting that could change an answer; the address is not part of it."""
         return self._identity
 
+    def encode(self, request: Request, images: ImageSource) -> Body:
+        """The body of a request, in pieces.
+
+        Raises:
+            DataError: An image is missing or cannot be read.
+        """
+        return self._wire.encode(self._name, request, self._settings, images.read_encoded)
+
     async def send(self, request: Request, images: ImageSource) -> Raw:
         """Post one request. A credential that the server repeats is redacted, in any encoding."""
-        encode, read = self._wire.encode, images.read_encoded
-        raw, header = await self._client.post(
-            lambda: encode(self._name, request, self._settings, read)
-        )
+        raw, header = await self._client.post(lambda: self.encode(request, images))
         body = self._redaction.bytes(raw.body, answer=is_answer(raw.status))
         if body is not raw.body:
             raw = raw._replace(body=body)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -54,34 +54,76 @@ class Ask(enum.StrEnum):
 #: Begin and end of a phrase in a plain text.
 Span = tuple[int, int]
 
+#: How phrases begin -> those that do, and the list each is of.
+_Phrases = dict[str, list[tuple[str, str]]]
+
+#: Words whose phrases are remembered, at most, and characters of one.
+_MOST_WORDS, _LONGEST_WORD = 1 << 15, 32
+#: Characters of what follows a word by which its phrases are told apart.
+_NEXT = 2
+
 
 class _Index:
-    """Phrases of several lists, by how they begin: only those that a text can hold are tried."""
+    """Phrases of several lists by how they begin, so that one pass over a text finds them all."""
 
     def __init__(self, lists: Mapping[str, tuple[str, ...]]) -> None:
-        self._words: dict[str, list[tuple[str, str]]] = {}
-        self._signs: dict[str, list[tuple[str, str]]] = {}
+        #: Phrases that begin where a word does: by that word and what follows it, if they go on
+        #: after it, else by the beginning that they are. Those that may stand anywhere: by a sign.
+        self._words: dict[str, _Phrases] = {}
+        self._beginnings: _Phrases = {}
+        self._signs: _Phrases = {}
         for name, phrases in lists.items():
             for phrase in phrases:
-                table = self._words if phrase.startswith(" ") else self._signs
-                table.setdefault(phrase.lstrip()[:2].rstrip(), []).append((phrase, name))
+                word, ends, more = phrase[1:].partition(" ")
+                if not phrase.startswith(" "):
+                    begins, table = phrase[0], self._signs
+                elif ends:
+                    begins, table = more[:_NEXT], self._words.setdefault(word, {})
+                    begins = begins if len(begins) == _NEXT else ""
+                else:
+                    begins, table = word, self._beginnings
+                table.setdefault(begins, []).append((phrase, name))
+        self._longest = max(map(len, self._beginnings), default=0)
+        self._sign = re.compile(f"[{re.escape(''.join(self._signs))}]") if self._signs else None
+        self._of_word: dict[str, _Phrases] = {}
 
     def find(self, text: str) -> dict[str, list[Span]]:
         """Name of a list -> where each of its phrases that a `plain` text holds first stands."""
+        first: dict[tuple[str, str], int] = {}
+        of_word, at = self._of_word, -1
+        for word in text.split(" "):
+            known = of_word.get(word)
+            if known is None:
+                known = self._remember(word)
+            after = at + len(word) + 1
+            if known:
+                for begins in ("", text[after + 1 : after + 1 + _NEXT]):
+                    for each in known.get(begins, ()):
+                        if each not in first and text.startswith(each[0], at):
+                            first[each] = at
+            at = after
+        if self._sign is not None and not text.isascii():
+            for sign in self._sign.finditer(text):
+                at = sign.start()
+                for each in self._signs[sign[0]]:
+                    if each not in first and text.startswith(each[0], at):
+                        first[each] = at
         found: dict[str, list[Span]] = {}
-        starts = {word[:2] for word in text.split(" ")}
-        starts |= {start[:1] for start in starts}
-        tables = [(self._words, starts)]
-        if not text.isascii():
-            signs = set(map("".join, pairwise(text)))
-            tables.append((self._signs, signs | set(text)))
-        for table, begins in tables:
-            for key in begins & table.keys():
-                for phrase, name in table[key]:
-                    at = text.find(phrase)
-                    if at >= 0:
-                        found.setdefault(name, []).append((at, at + len(phrase)))
+        for (phrase, name), at in first.items():
+            found.setdefault(name, []).append((at, at + len(phrase)))
         return found
+
+    def _remember(self, word: str) -> _Phrases:
+        """The phrases that may begin with a word of a text, by what follows it; "" is anything."""
+        known = {begins: list(phrases) for begins, phrases in self._words.get(word, {}).items()}
+        for length in range(1, min(len(word), self._longest) + 1):
+            if whole := self._beginnings.get(word[:length]):
+                known.setdefault("", []).extend(whole)
+        if len(word) <= _LONGEST_WORD:
+            if len(self._of_word) >= _MOST_WORDS:
+                self._of_word.clear()
+            self._of_word[word] = known
+        return known
 
 
 @dataclass(frozen=True, slots=True)

@@ -394,7 +394,7 @@ def _bin(dense: NDArray[np.float64], name: str, edges: Sequence[int], value: flo
 
 
 def _mean(values: NDArray[np.bool_]) -> float:
-    return float(values.mean()) if len(values) else 0.0
+    return int(np.count_nonzero(values)) / len(values) if len(values) else 0.0
 
 
 def _hashes(text: str) -> dict[int, NDArray[np.uint64]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -114,6 +114,10 @@ class JudgeWeights:
 
     weights: NDArray[np.float16]
     bias: NDArray[np.float16]
+    _wide: NDArray[np.float64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_wide", self.weights.astype(np.float64))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -127,7 +131,7 @@ class JudgeWeights:
 
     def probabilities(self, features: Features) -> NDArray[np.float64]:
         """Probability of each of `KINDS`; shape (6,), sum 1."""
-        rows = self.weights[features.indices].astype(np.float64)
+        rows = self._wide[features.indices]
         scores = (rows * features.values[:, None]).sum(axis=0) + self.bias.astype(np.float64)
         exponentials = np.exp(scores - scores.max())
         shares: NDArray[np.float64] = exponentials / exponentials.sum()

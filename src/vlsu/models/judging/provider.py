@@ -13,11 +13,14 @@ from vlsu.models.base import ImageSource, Model, Request, Settings
 from vlsu.models.inprocess import InProcessModel
 from vlsu.models.judging.cues import CUES_FILE
 from vlsu.models.judging.offline import LEAST_CONFIDENCE, OfflineJudge
+from vlsu.models.processes import Parallel
 from vlsu.registry import did_you_mean
 
 __all__ = ["judge_model"]
 
 NAMES = ("offline",)
+#: Answers that are judged in this process first: so many take no longer than to start others.
+_AFTER = 2000
 #: Hints for judges that have a SPEC of their own.
 _ELSEWHERE = {
     "llm": "a model that judges by our rubric has its own SPEC, such as openai/gpt-4o",
@@ -25,8 +28,8 @@ _ELSEWHERE = {
 }
 
 
-class _Offline:
-    """The embedded judge as an `Answerer`: its requests contain the message and the answer."""
+class Offline:
+    """The embedded judge, as it answers: its requests contain the message and the answer."""
 
     takes_instructions = False
     modalities = frozenset({"joint"})
@@ -43,12 +46,13 @@ class _Offline:
             "least_confidence": LEAST_CONFIDENCE,
         }
 
-    def answer(
-        self, requests: Sequence[Request], images: ImageSource
-    ) -> list[Mapping[str, object]]:
+    def pack(self, request: Request, images: ImageSource) -> tuple[str, ...]:
+        """The message and the answer."""
+        return tuple(str(part) for part in request.messages[-1].parts)
+
+    def answer_packed(self, packed: Sequence[tuple[str, str]]) -> list[Mapping[str, object]]:
         """Judge each answer, in the JSON format that the rubric specifies."""
-        pairs = [[str(part) for part in request.messages[-1].parts] for request in requests]
-        verdicts = self._judge.judge([answer for _, answer in pairs], [m for m, _ in pairs])
+        verdicts = self._judge.judge([answer for _, answer in packed], [m for m, _ in packed])
         return [
             {
                 "text": orjson.dumps(
@@ -81,4 +85,5 @@ def judge_model(name: str, settings: Settings) -> Model:
         if hint := _ELSEWHERE.get(re.split("[:/]", name)[0]):
             raise UsageError(f"no judge is called {name!r}: {hint}")
         raise UsageError(f"no judge is called {name!r}; {did_you_mean(name, list(NAMES))}")
-    return InProcessModel(f"judge/{name}", _Offline(), batch_size=64)
+    judge = Parallel(Offline(), f"{__name__}:Offline", after=_AFTER)
+    return InProcessModel(f"judge/{name}", judge, batch_size=64, workers=judge.count)

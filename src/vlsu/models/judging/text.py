@@ -34,6 +34,13 @@ _BETWEEN_WORDS = re.compile(
     r"[\s!-&(-/:-@\[-^{-~\u00a1-\u00bf\u2010-\u2027\u2030-\u205e\u3001-\u3003"
     r"\u3008-\u3011\u3014-\u301f\u060c\u061b\u061f\u0964\u0965\ufe0f\u30fb]+"
 )
+#: The same, letter case and apostrophes of a text in ASCII, in which nothing else is to be folded.
+_ASCII = {
+    code: " " if _BETWEEN_WORDS.match(chr(code)) else chr(code).casefold().translate(_FOLDED)
+    for code in range(128)
+}
+#: A character to be folded.
+_TO_FOLD = re.compile(f"[{''.join(map(chr, _FOLDED))}]")
 _SENTENCE_MARKS = r".!?;。！？；।؟؛{}\[\]()\n"
 _SENTENCE = re.compile(rf"[^{_SENTENCE_MARKS}]+[{_SENTENCE_MARKS}]*")
 
@@ -53,8 +60,13 @@ def plain(text: str) -> str:
     Starts and ends with a space, so that ``" word"`` finds a word by its beginning; a text without
     words gives one space.
     """
-    folded = normal_form("NFKC", text).casefold().translate(_FOLDED)
-    words = _BETWEEN_WORDS.sub(" ", folded).strip()
+    if text.isascii():
+        words = " ".join(text.translate(_ASCII).split())
+    else:
+        folded = normal_form("NFKC", text).casefold()
+        if _TO_FOLD.search(folded):
+            folded = folded.translate(_FOLDED)
+        words = _BETWEEN_WORDS.sub(" ", folded).strip()
     return f" {words} " if words else " "
 
 
@@ -77,4 +89,4 @@ def sentences(text: str) -> list[str]:
 def unquoted(text: str) -> str:
     """The text without what it quotes and need not mean; as it is where all is quoted."""
     kept = _QUOTED.sub(" ", text)
-    return kept if plain(kept) != " " else text
+    return kept if kept == text or plain(kept) != " " else text

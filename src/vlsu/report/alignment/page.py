@@ -19,6 +19,7 @@ _SECTIONS = {
     "patterns": "Patterns",
     "judge": "Judge",
     "outcomes": "Outcomes",
+    "cost": "Cost",
     "samples": "Samples",
     "settings": "Settings",
 }
@@ -49,5 +50,6 @@ def _sections(contents: Contents) -> list[tuple[str, str]]:
     there = {
         "trade-off": "headline" in contents.tables,
         "patterns": "patterns" in contents.charts,
+        "cost": "savings" in contents.tables,
     }
     return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]

@@ -12,6 +12,7 @@ from vlsu.report.charts.dots import Spec, captioned
 from vlsu.report.charts.legible import legible
 from vlsu.report.comparison.charts import difference_charts
 from vlsu.report.comparison.oracle import Oracle
+from vlsu.report.comparison.spending import spending_charts, spending_tables
 from vlsu.report.comparison.tables import (
     PAIR_TABLES,
     claims,
@@ -100,8 +101,8 @@ def compared(runs: Sequence[Run], oracle: Oracle | None = None, enough: float = 
             notices=notices,
         )
     label_of = dict(zip((run["name"] for run in comparison["runs"]), labels, strict=True))
-    charts |= difference_charts(comparison, label_of)
-    tables += [held_table(comparison), marked_table(comparison)]
+    charts |= difference_charts(comparison, label_of) | spending_charts(comparison, label_of)
+    tables += [*spending_tables(comparison), held_table(comparison), marked_table(comparison)]
     tables += _named_apart(comparison_tables(comparison), comparison["pairs"])
     return Compared(
         {table.name: table for table in tables if table.rows},

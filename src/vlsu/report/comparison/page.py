@@ -26,6 +26,7 @@ _SECTIONS = {
     "claims": "Differences",
     "samples": "Samples",
     "agreement": "Agreement",
+    "cost": "Cost",
     "setup": "Settings",
 }
 
@@ -140,6 +141,7 @@ def _sections(compared: Compared, *, listed: bool) -> list[tuple[str, str]]:
         "claims": bool(compared.claims),
         "samples": listed,
         "agreement": "agreement" in compared.tables,
+        "cost": "spending" in compared.tables,
     }
     return [(id_, title) for id_, title in _SECTIONS.items() if there.get(id_, True)]
 

@@ -36,6 +36,7 @@ _SECTIONS = {
     "categories": "Categories",
     "calibration": "Calibration",
     "outcomes": "Outcomes",
+    "cost": "Cost",
     "samples": "Samples",
     "settings": "Settings",
 }
@@ -87,6 +88,7 @@ def _sections(contents: Contents, *, diagnosed: bool, alone: bool) -> list[tuple
         "borderline": diagnosed,
         "categories": "severities" in contents.charts,
         "calibration": "calibration" in contents.tables,
+        "cost": "savings" in contents.tables,
     }
     titles = _SECTIONS | ({"late-fusion": "Agreement"} if alone else {})
     return [(id_, title) for id_, title in titles.items() if there.get(id_, True)]

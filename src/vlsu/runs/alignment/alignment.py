@@ -17,6 +17,7 @@ from vlsu.runs.alignment.options import AlignmentOptions
 from vlsu.runs.asking.judges import Judge, Respondents
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.batching.options import Batching, require_batches
 from vlsu.runs.record import has_captions
 from vlsu.runs.run import Run
 from vlsu.tasks import FRAMINGS, Alignment, load_framings
@@ -42,6 +43,7 @@ def align(
     limits: Limits | None = None,
     judge_limits: Sequence[Limits] | None = None,
     without_images: bool = False,
+    batch: Batching | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Run:
     """Run the alignment task; the same call again asks only what is missing.
@@ -67,6 +69,7 @@ def align(
             sent and spent in all, on the judges too.
         judge_limits: The same for each judge, in their order; their bounds in all do not count.
         without_images: Whether to go on where images have not been fetched from their addresses.
+        batch: `Batching()` hands requests to the provider's batch interface (``docs/batch.md``).
         progress: Where progress is reported.
 
     Raises:
@@ -88,6 +91,7 @@ def align(
         limits=Limits() if limits is None else limits,
         judge_limits=judge_limits,
         without_images=without_images,
+        batch=batch,
     )
     return prepare_alignment(dataset, options).run(out, progress)
 
@@ -106,6 +110,7 @@ def prepare_alignment(dataset: Dataset | str | Path, options: AlignmentOptions) 
     if not model.takes_instructions:
         raise UsageError(f"{model.spec} is a classifier and answers nobody; choose a chat model")
     require_answers(model, options.settings)
+    require_batches(model, options.batch)
     if "joint" not in model.modalities and not options.captions:
         raise UsageError(
             f"{model.spec} cannot see images; add --captions to show it the dataset's captions "

@@ -32,7 +32,7 @@ from vlsu.runs.asking.plan import Chunk, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDICTS
 from vlsu.runs.costs import recorded_prices
-from vlsu.runs.estimate import Estimate, estimate_alignment
+from vlsu.runs.estimate import Estimate, estimate_alignment, timed
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile, batches
 from vlsu.runs.preflight import (
@@ -85,7 +85,7 @@ class AlignmentRun:
             RunError: The folder holds another run.
         """
         asked = self.asked
-        left, prices = None, {}
+        left, prices, before = None, {}, RunRecord()
         if out is not None:
             with open_existing_run(RunFolder(out), self._record()) as (before, store):
                 prices = recorded_prices(before)
@@ -104,6 +104,7 @@ class AlignmentRun:
             asked.repeats,
             left,
         )
+        found = timed(found, before, asked.limits)
         require_valid_samples(self.dataset, self.subset)
         lines = coverage_warnings(
             self.dataset, self.subset, ("joint",), self.options, captions=self.task.captions
@@ -128,7 +129,9 @@ class AlignmentRun:
         asked = self.asked
         if fresh := not folder.record_file.exists():
             require_askable(self.dataset, self.subset, ("joint",), self.options)
-        async with open_session(folder, record, asked.limits, asked.models, progress) as session:
+        async with open_session(
+            folder, record, asked.limits, asked.models, progress, batching=self.options.batch
+        ) as session:
             if not fresh:  # the folder's run is compared with this one first
                 require_askable(self.dataset, self.subset, ("joint",), self.options)
             log_coverage_warnings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from vlsu.data import Dataset
 from vlsu.models.base import Outcome, Response
@@ -39,24 +40,34 @@ async def ask_and_judge(
     """
     model = asked.model
     images = session.images(dataset, model)
-    complete = await session.ask(answers(), model, images, _outcome, asked.limits)
+    complete = await session.ask(answers, model, images, _outcome, asked.limits)
     stored = StoredAnswers(session.store, asked)
     for judge in asked.judges:
         if not complete:
             break
-        chunks = _questions(answers(), stored, judge, session.progress)
+        chunks = partial(_questions, answers, stored, judge, session.progress, set())
         images = session.images(dataset, judge.model)
         complete = await session.ask(chunks, judge.model, images, judge.outcome, judge.limits)
     return complete
 
 
 def _questions(
-    answers: Iterator[Chunk], stored: StoredAnswers, judge: Judge, progress: Progress
+    answers: Callable[[], Iterator[Chunk]],
+    stored: StoredAnswers,
+    judge: Judge,
+    progress: Progress,
+    reported: set[str],
 ) -> Iterator[Chunk]:
-    """What a judge is asked about each chunk of answers; some need no verdict."""
-    for chunk in answers:
+    """What a judge is asked about each chunk of answers; some need no verdict.
+
+    Which those are is reported at the first time only.
+    """
+    first = judge.model.spec not in reported
+    reported.add(judge.model.spec)
+    for chunk in answers():
         questions = stored.questions(chunk, judge)
-        progress.spared(len(chunk.planned) * stored.asked.repeats - len(questions))
+        if first:
+            progress.spared(len(chunk.planned) * stored.asked.repeats - len(questions))
         yield Chunk(chunk.samples, questions)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from vlsu.models.base import Request
@@ -44,6 +44,10 @@ class Backlog:
     def add(self, fresh: Iterable[PendingRequest]) -> None:
         """These are to be sent for the first time."""
         self._ready.extend(fresh)
+
+    def add_first(self, fresh: Sequence[PendingRequest]) -> None:
+        """These are to be sent for the first time, before all others that are."""
+        self._ready.extendleft(reversed(fresh))
 
     @property
     def ready(self) -> int:

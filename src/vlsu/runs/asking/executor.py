@@ -194,13 +194,11 @@ class Executor:
         stored = self._store.stored(list(fresh))
         if stored:
             self._patience.answered_before()
-        ready = self._warming.ordered(
-            [PendingRequest(k, request) for k, request in fresh.items() if k not in stored]
-        )
-        self._open.update(waiting.key for waiting in ready)
+        missing = [PendingRequest(k, request) for k, request in fresh.items() if k not in stored]
+        self._open.update(waiting.key for waiting in missing)
         self._tally.planned += len(chunk.planned)
-        self._progress.spared(len(chunk.planned) - len(ready))
-        return ready
+        self._progress.spared(len(chunk.planned) - len(missing))
+        return self._warming.ordered(missing)
 
     # RequestSource
 
@@ -240,6 +238,7 @@ class Executor:
         """Let what is in flight come in, and send nothing more."""
         self._tally.stopped = self._tally.stopped or why
         self._backlog.clear()
+        self._warming.clear()
         self._low.set()
         self._stop.set()
 
@@ -290,7 +289,7 @@ class Executor:
         self._budget.sent()
         ticket = self._in_flight.sent(self._clock())
         raw, response = await send_once(self._model, waiting.request, self._images)
-        self._warming.came_back(waiting.key)
+        self._backlog.add_first(self._warming.came_back(waiting.key))
         now = self._clock()
         fault = response.fault
         if fault is not None and fault.kind == MACHINE:

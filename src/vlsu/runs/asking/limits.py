@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vlsu._arguments import require_kinds
 from vlsu._files import is_regular
@@ -20,7 +20,16 @@ from vlsu.runs.asking.in_flight import InFlight
 from vlsu.runs.asking.pace import RateLimit
 from vlsu.runs.stop import Stop, StopReason
 
-__all__ = ["Budget", "Limits", "Price", "TokenCounts", "known_price", "read_price"]
+__all__ = [
+    "BatchPrice",
+    "Budget",
+    "Limits",
+    "Price",
+    "TokenCounts",
+    "known_price",
+    "price_file",
+    "read_price",
+]
 
 #: The parts of a price, in the order in which people write them; the last two may be left out.
 _PARTS = ("input", "output", "cached", "cache_write")
@@ -57,6 +66,26 @@ class TokenCounts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchPrice:
+    """What a million tokens cost in a provider's batch interface.
+
+    Attributes:
+        input: Of tokens of the prompt that no cache has a part in.
+        output: Of tokens generated.
+        cached: Of tokens read from the provider's cache; as `input` if `None`.
+        cache_write: Of tokens written to it; as `input` if `None`.
+    """
+
+    input: float
+    output: float
+    cached: float | None = None
+    cache_write: float | None = None
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """Money for a million tokens, in whatever currency the user counts.
 
@@ -67,6 +96,8 @@ class Price:
         cached: Of tokens read from the provider's cache; as `input` if `None`.
         cache_write: Of tokens written to it; as `input` if `None`.
         currency: Its code, such as ``USD``; `None` where the user has not said.
+        batch: In the provider's batch interface; `None` where that is not known, and tokens cost
+            there what they cost elsewhere.
     """
 
     input: float
@@ -75,6 +106,7 @@ class Price:
     cached: float | None = None
     cache_write: float | None = None
     currency: str | None = field(default=None, compare=False)
+    batch: BatchPrice | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -87,24 +119,33 @@ class Price:
         cache_write_tokens: int | None = None,
     ) -> float:
         """What a response costs; a provider that claims more from its cache than it read is cut."""
-        read = input_tokens or 0
-        cached = min(cached_tokens or 0, read)
-        written = min(cache_write_tokens or 0, read - cached)
-        money = (
-            (read - cached - written) * self.input
-            + cached * (self.input if self.cached is None else self.cached)
-            + written * (self.input if self.cache_write is None else self.cache_write)
-            + (output_tokens or 0) * self.output
-        )
-        return money / 1_000_000
+        counts = (input_tokens, output_tokens, cached_tokens, cache_write_tokens)
+        return _cost(self, TokenCounts(*(n or 0 for n in counts)))
 
-    def cost_of(self, counts: TokenCounts) -> float:
-        """What so many tokens cost."""
-        return self.cost(counts.input, counts.output, counts.cached, counts.cache_write)
+    def cost_of(self, counts: TokenCounts, *, batched: bool = False) -> float:
+        """What so many tokens cost.
 
-    def list_cost_of(self, counts: TokenCounts) -> float:
+        Args:
+            counts: The tokens.
+            batched: Whether they came by the provider's batch interface.
+        """
+        return _cost(self.batch if batched and self.batch is not None else self, counts)
+
+    def list_cost_of(self, counts: TokenCounts, *, batched: bool = False) -> float:
         """What they would cost if no cache had a part in them."""
-        return self.cost(counts.input, counts.output)
+        return self.cost_of(TokenCounts(counts.input, counts.output), batched=batched)
+
+
+def _cost(rates: Price | BatchPrice, counts: TokenCounts) -> float:
+    cached = min(counts.cached, counts.input)
+    written = min(counts.cache_write, counts.input - cached)
+    money = (
+        (counts.input - cached - written) * rates.input
+        + cached * (rates.input if rates.cached is None else rates.cached)
+        + written * (rates.input if rates.cache_write is None else rates.cache_write)
+        + counts.output * rates.output
+    )
+    return money / 1_000_000
 
 
 def read_price(given: object, spec: str) -> Price | None:
@@ -115,8 +156,9 @@ def read_price(given: object, spec: str) -> Price | None:
             ``"2.5,10,0.25,3.1"`` (and written to it), a mapping such as
             ``{input: 2.5, output: 10, cached: 0.25}``, the path of a price file, or `None`.
         spec: The model's SPEC, which a price file is looked up by. Such a file is a mapping
-            ``prices`` from SPEC to ``{input, output, cached, cache_write}``, of which the last two
-            may be left out; ``date`` is its age, ``currency`` the currency.
+            ``prices`` from SPEC to ``{input, output, cached, cache_write, batch}``, of which the
+            last three may be left out; ``batch`` has such parts of its own, or is the factor of
+            them all. ``date`` is its age, ``currency`` the currency.
 
     Raises:
         UsageError: It is none of these, or the file has no price for this model.
@@ -129,6 +171,18 @@ def read_price(given: object, spec: str) -> Price | None:
     numbers = text.split(",")
     if len(numbers) in (2, 3, 4):
         return _price(dict(zip(_PARTS, numbers, strict=False)), f"price {text!r}")
+    prices = price_file(text)
+    if spec not in prices:
+        raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
+    return prices[spec]
+
+
+def price_file(text: str) -> dict[str, Price]:
+    """The prices in a file of prices, by SPEC; see `read_price`.
+
+    Raises:
+        UsageError: There is no such file, or it is none of prices.
+    """
     if not is_regular(text):
         raise UsageError(
             f"price {text!r}: neither INPUT,OUTPUT[,CACHED[,WRITE]] for a million tokens nor a "
@@ -138,11 +192,12 @@ def read_price(given: object, spec: str) -> Price | None:
     prices = tree.get("prices") if isinstance(tree, dict) else None
     if not isinstance(prices, dict):
         raise UsageError(f"{text}: expected a mapping 'prices' from provider/name to a price")
-    if spec not in prices:
-        raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
-    dated = f" of {tree['date']}" if "date" in tree else ""
+    source = Path(text).name + (f" of {tree['date']}" if "date" in tree else "")
     currency = str(tree["currency"]) if "currency" in tree else None
-    return _price(prices[spec], f"{text}: {spec}", f"{Path(text).name}{dated}", currency)
+    return {
+        str(spec): _price(price, f"{text}: {spec}", source, currency)
+        for spec, price in prices.items()
+    }
 
 
 def known_price(spec: str) -> Price | None:
@@ -164,21 +219,52 @@ def _price(given: object, where: str, source: str = "given", currency: str | Non
     try:
         if not isinstance(given, Mapping):
             raise ValueError
-        price = Price(
-            float(given["input"]),
-            float(given["output"]),
-            source,
-            **{name: float(given[name]) for name in _CACHE_PARTS if given.get(name) is not None},
-            currency=currency,
-        )
-        parts = (getattr(price, name) for name in _PARTS)
-        if not all(part is None or 0 <= part < math.inf for part in parts):
-            raise ValueError
+        direct = _rates(given)
+        batch = given.get("batch")
+        if batch is not None:
+            batch = _rates(batch) if isinstance(batch, Mapping) else _times(direct, batch)
     except (KeyError, TypeError, ValueError):
         raise UsageError(
             f"{where}: expected input and output, money for a million tokens"
         ) from None
-    return price
+    return Price(
+        direct.input,
+        direct.output,
+        source,
+        cached=direct.cached,
+        cache_write=direct.cache_write,
+        currency=currency,
+        batch=batch,
+    )
+
+
+def _rates(given: Mapping[str, Any]) -> BatchPrice:
+    """The parts of a price.
+
+    Raises:
+        KeyError: Input or output is missing.
+        ValueError: A part is no amount of money.
+    """
+    cached, cache_write = (
+        None if given.get(name) is None else _money(given[name]) for name in _CACHE_PARTS
+    )
+    return BatchPrice(_money(given["input"]), _money(given["output"]), cached, cache_write)
+
+
+def _times(rates: BatchPrice, factor: object) -> BatchPrice:
+    """A price of which every part is so many times another's."""
+    times = _money(factor)
+    cached, cache_write = (
+        None if part is None else part * times for part in (rates.cached, rates.cache_write)
+    )
+    return BatchPrice(rates.input * times, rates.output * times, cached, cache_write)
+
+
+def _money(given: Any) -> float:
+    amount = float(given)
+    if not 0 <= amount < math.inf:
+        raise ValueError
+    return amount
 
 
 @dataclass(slots=True)
@@ -200,9 +286,10 @@ class Budget:
     def exhausted(self) -> Stop | None:
         """Why nothing more may be sent, if so."""
         if self.max_requests is not None and self.requests >= self.max_requests:
-            return Stop(StopReason.BUDGET, f"--max-requests {self.max_requests} reached")
+            message = f"--max-requests {self.max_requests} reached"
+            return Stop(StopReason.BUDGET, message, "max_requests")
         if self.max_cost is not None and self.cost >= self.max_cost:
-            return Stop(StopReason.BUDGET, f"--max-cost {self.max_cost:g} reached")
+            return Stop(StopReason.BUDGET, f"--max-cost {self.max_cost:g} reached", "max_cost")
         return None
 
     def sent(self) -> None:
@@ -213,10 +300,10 @@ class Budget:
         """It could not be sent after all."""
         self.requests -= 1
 
-    def spent(self, response: Response) -> None:
-        """A response came and is paid for."""
+    def spent(self, response: Response, *, batched: bool = False) -> None:
+        """A response came and is paid for, by the price of a batch if it came by one."""
         if self.price is not None:
-            self.cost += self.price.cost_of(TokenCounts.of(response))
+            self.cost += self.price.cost_of(TokenCounts.of(response), batched=batched)
 
 
 @dataclass(frozen=True, slots=True)

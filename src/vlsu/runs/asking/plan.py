@@ -8,18 +8,22 @@ For judging, samples come in the dataset's order.
 from __future__ import annotations
 
 import hashlib
-import heapq
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import polars as pl
 
 from vlsu.data import Dataset, Sample
+from vlsu.data.parquet import scan_parquet
 from vlsu.data.rows import COLUMNS, to_sample
 from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.parted import PartedRows
 from vlsu.tasks import RequestSource, TaskRequest
 
 __all__ = [
@@ -36,8 +40,12 @@ __all__ = [
 
 #: Samples looked at together: bounds memory, and one look into the store serves them all.
 CHUNK = 16
-#: Samples sorted by image at a time; a larger dataset is read in several passes.
+#: Samples sorted by image at a time; a larger dataset is split by image first.
 SORTED = 20_000
+#: Rows read at a time where a part of a dataset is read in its order.
+READ = 8192
+#: So many identifiers are looked for in a list; more are joined.
+LISTED = 10_000
 
 
 class Planned(NamedTuple):
@@ -82,9 +90,8 @@ class Subset:
         if self.limit is None or self.limit >= len(dataset):
             return frame
         with dataset.reading():
-            ids = frame.select("id").collect().get_column("id")
-        drawn = heapq.nsmallest(self.limit, ((rank(self.seed, id_), id_) for id_ in ids))
-        return frame.filter(pl.col("id").is_in([id_ for _, id_ in drawn]))
+            files = tuple(map(_File.at, (dataset.path / name for name in dataset.info.files)))
+            return _with_ids(frame, _drawn(files, self.limit, self.seed))
 
     def size(self, dataset: Dataset) -> int:
         """How many samples the run covers."""
@@ -99,7 +106,7 @@ class ChosenSamples:
 
     def frame(self, dataset: Dataset) -> pl.LazyFrame:
         """The dataset's rows that the run covers, in the dataset's order."""
-        return dataset.frame().filter(pl.col("id").is_in(list(self.ids)))
+        return _with_ids(dataset.frame(), pl.Series("id", self.ids, dtype=pl.String()))
 
     def size(self, dataset: Dataset) -> int:
         """How many samples the run covers."""
@@ -109,6 +116,47 @@ class ChosenSamples:
 def rank(seed: int, id_: str) -> bytes:
     """Where a sample stands in the draws of this seed: the smallest come first."""
     return hashlib.blake2b(f"{seed}\x00{id_}".encode(), digest_size=8).digest()
+
+
+class _File(NamedTuple):
+    """A file as it was when it was last written."""
+
+    path: Path
+    inode: int
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def at(cls, path: Path) -> _File:
+        status = path.stat()
+        return cls(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _drawn(files: tuple[_File, ...], limit: int, seed: int) -> pl.Series:
+    """The `limit` identifiers in these files of the smallest rank, of equal ranks the smaller.
+
+    A start looks at its samples several times, and ranks them once.
+    """
+    ids = scan_parquet(file.path for file in files).select("id").collect().get_column("id")
+    ranks = b"".join([rank(seed, id_) for id_ in ids])
+    number = np.frombuffer(ranks, dtype=">u8").astype(np.uint64)
+    if limit >= len(number):
+        return ids
+    last = np.partition(number, limit - 1)[limit - 1] if limit else 0
+    below = number < last
+    equal = ids.filter(pl.Series(number == last)).sort()
+    return pl.concat([ids.filter(pl.Series(below)), equal.head(limit - int(below.sum()))])
+
+
+def _with_ids(frame: pl.LazyFrame, ids: pl.Series) -> pl.LazyFrame:
+    """The rows with these identifiers, in the frame's order."""
+    if len(ids) <= LISTED:
+        # Evaluated as the file is read, so that other columns are decoded of few rows only; but
+        # with a hash table of its own for every part of the file.
+        return frame.filter(pl.col("id").is_in(ids.implode()))
+    wanted = ids.rename("id").to_frame().lazy()
+    return frame.join(wanted, on="id", how="semi", maintain_order="left")
 
 
 def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -> Iterator[Sample]:
@@ -121,6 +169,7 @@ def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -
 
     Raises:
         DataError: A file of samples is damaged, or a row cannot be read as a sample.
+        RunError: The temporary folder is full.
     """
     whole = selection.size(dataset) >= len(dataset)
     with dataset.reading():
@@ -129,30 +178,35 @@ def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -
         elif whole:
             yield from dataset.samples()
         else:
-            rows = selection.frame(dataset).select(COLUMNS).collect()
-            yield from map(to_sample, rows.iter_rows())
+            rows = selection.frame(dataset).select(COLUMNS)
+            for part in rows.collect_batches(chunk_size=READ, maintain_order=True):
+                yield from map(to_sample, part.iter_rows())
 
 
 def _by_image(dataset: Dataset, selection: Selection) -> Iterator[Sample]:
     frame = selection.frame(dataset).select(COLUMNS)
-    passes = -(-selection.size(dataset) // SORTED)
+    parts = -(-selection.size(dataset) // SORTED)
+    if parts <= 1:
+        rows = frame.collect(engine="streaming").sort("image_sha256", maintain_order=True)
+        yield from map(to_sample, rows.iter_rows())
+        return
     # Digests are uniform, so their first digits split the images evenly.
     digits = pl.coalesce(
         pl.col("image_sha256").str.slice(0, 6).str.to_integer(base=16, strict=False),
         pl.col("id").hash() % 2**24,
     )
+    with PartedRows(frame, digits % parts, parts) as parted:
 
-    def part(number: int) -> pl.DataFrame:
-        rows = frame.filter(digits % passes == number) if passes > 1 else frame
-        return rows.collect(engine="streaming").sort("image_sha256", maintain_order=True)
+        def part(number: int) -> pl.DataFrame:
+            return parted.part(number).sort("image_sha256", maintain_order=True)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="samples") as reader:
-        ahead = reader.submit(part, 0)
-        for number in range(passes):
-            rows = ahead.result()
-            if number + 1 < passes:
-                ahead = reader.submit(part, number + 1)
-            yield from map(to_sample, rows.iter_rows())
+        with ThreadPoolExecutor(1, thread_name_prefix="samples") as reader:
+            ahead = reader.submit(part, 0)
+            for number in range(parts):
+                rows = ahead.result()
+                if number + 1 < parts:
+                    ahead = reader.submit(part, number + 1)
+                yield from map(to_sample, rows.iter_rows())
 
 
 def plan(

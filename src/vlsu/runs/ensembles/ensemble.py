@@ -77,6 +77,8 @@ def prepare_ensemble(
         ("pilot", options.pilot),
         ("probe", options.probe),
         ("draws", None if options.draws == 1 else options.draws),
+        ("batch", options.batch),
+        ("policy-detail", None if options.policy_detail == "full" else options.policy_detail),
     ):
         if given is not None:
             raise UsageError(f"--{name}: not with an ensemble; run it with a member alone")
@@ -252,7 +254,9 @@ class Ensemble:
             record["requests"] = summed_requests([each.record for each in live])
             record |= summed_costs([each.record for each in live])
             if not asked.finished:
-                session.end(Stop(StopReason(asked.record["stop_reason"]), asked.record["stopped"]))
+                why = asked.record
+                reason = StopReason(why["stop_reason"])
+                session.end(Stop(reason, why["stopped"], why.get("stop_bound")))
                 return
         record["requests"] = summed_requests([each.record for each in live])
         self._conclude(session, done)

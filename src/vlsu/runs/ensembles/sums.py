@@ -73,6 +73,11 @@ def summed_estimate(parts: Sequence[Estimate], samples: int) -> Estimate:
     for each in parts:
         requests.update(each.requests)
     costs = [each.cost for each in parts if each.cost is not None]
+    cached = [each.cost_cached for each in parts if each.cost_cached is not None]
+    batch = [each.cost_batch for each in parts if each.cost is not None]
+    currencies = {each.currency for each in parts if each.cost is not None}
+    times = [each.seconds for each in parts]
+    tokens = sum(each.input_tokens for each in parts)
     sources = dict.fromkeys(each.cost_source for each in parts if each.cost_source)
     return Estimate(
         samples=samples,
@@ -85,7 +90,18 @@ def summed_estimate(parts: Sequence[Estimate], samples: int) -> Estimate:
         cost_source="; ".join(sources) or None,
         stored=sum(each.stored for each in parts),
         lacking=tuple(dict.fromkeys(line for each in parts for line in each.lacking)),
+        currency=currencies.pop() if len(currencies) == 1 else None,
+        cached_share=sum(each.cached_share * each.input_tokens for each in parts) / max(1, tokens),
+        cost_cached=sum(cached) if cached else None,
+        cost_batch=_sum_if_known(batch),
+        seconds=_sum_if_known(times),
     )
+
+
+def _sum_if_known(parts: Sequence[float | None]) -> float | None:
+    """The sum; `None` of nothing, and where one is not known."""
+    known = [each for each in parts if each is not None]
+    return sum(known) if known and len(known) == len(parts) else None
 
 
 def summed_requests(records: Sequence[RunRecord]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from vlsu.analysis.comparison.understanding import joint_differences
 from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
 from vlsu.runs.finished.pairing import dataset_of
+from vlsu.runs.finished.spending import spending
 from vlsu.runs.finished.tasks import TASKS
 from vlsu.runs.finished.understanding import tabulated
 from vlsu.runs.graded import tells_unsafe_alone
@@ -83,6 +84,7 @@ def compared(
     task = TASKS[one_task(runs, "compare runs of one task")]
     found = dataset_of(runs, dataset)
     info = found.info
+    spent = spending(runs, names)
     about = {"name": info.name, "version": info.version, "content_hash": info.content_hash}
     return Comparison(
         {
@@ -94,6 +96,7 @@ def compared(
             ],
             "differences_in_setup": setup_differences(runs, names),
             **task.comparison(runs, names, found, seed, enough, declared),
+            **({"cost": spent} if spent else {}),
         }
     )
 

@@ -15,6 +15,7 @@ from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
 from vlsu.policy import MODALITIES
 from vlsu.runs.finished.confidence import metrics_at
+from vlsu.runs.finished.ledger import cost_figures
 from vlsu.runs.finished.non_inferiority import AgainstCheck, check_against
 from vlsu.runs.run import Run, as_run
 
@@ -93,9 +94,10 @@ def gate(
 
     Args:
         run: The run, or its folder.
-        requirements: Such as ``"joint.f1_macro >= 0.6"``: any number of
-            `metrics.json` by its path. Of a rate the bound of its interval that is against the
-            requirement is compared, never the value. At least one, or `against`.
+        requirements: Such as ``"joint.f1_macro >= 0.6"``: any number of `metrics.json` by its path,
+            or of a run with a price ``cost.per_1000`` (money for 1,000 samples), ``cost.total`` and
+            ``cost.saved.*``. Of a rate the bound of its interval that is against the requirement is
+            compared, never the value. At least one, or `against`.
         against: A base run of the same task and dataset, or its folder: the run must not be worse
             than it by `margin` or more.
         margin: The loss that must be excluded, in (0, 1).
@@ -139,7 +141,8 @@ def gate(
         raise UsageError(f"--min-samples {fewest}: give at least 1")
     held: tuple[AgainstCheck, ...] = ()
     # At 95% first: a name that is wrong is wrong at any confidence.
-    metrics = run.metrics
+    spent = {"cost": figures} if (figures := cost_figures(run)) else {}
+    metrics = {**run.metrics, **spent}
     known = [requirement.check(metrics, fewest) for requirement in wanted]
     if against is not None and margin is not None:
         base = as_run(against)
@@ -151,7 +154,7 @@ def gate(
     if confidence == LEVEL:
         checked = tuple(require_answers(each, metrics, enough) for each in known)
         return Gate(run, confidence, checked, held)
-    metrics = metrics_at(run, confidence, dataset)
+    metrics = {**metrics_at(run, confidence, dataset), **spent}
     checks = []
     for requirement, before in zip(wanted, known, strict=True):
         try:

@@ -84,6 +84,7 @@ class TuningOptions(JudgedOptions):
         return AlignmentOptions(
             model=self.model,
             limit=self.limit,
+            batch=self.batch,
             settings=self.settings,
             limits=self.limits,
             captions=self.captions,

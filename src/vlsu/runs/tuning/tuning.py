@@ -173,7 +173,12 @@ class Tuning:
         if self.options.proposer is not None:
             models.append(self.options.proposer.model)
         async with open_session(
-            folder, record, self.setup.asked.limits, models, progress
+            folder,
+            record,
+            self.setup.asked.limits,
+            models,
+            progress,
+            batching=self.options.batch,
         ) as session:
             before = folder.record() if folder.record_file.exists() else {}
             record["held_out_shown"] = list(before.get("held_out_shown", ()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import polars as pl
 
@@ -13,13 +14,14 @@ from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
-from vlsu.runs.asking.plan import Selection, plan
+from vlsu.runs.asking.plan import Chunk, Selection, plan
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.judging import ParsedResponses, judged
 from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
+from vlsu.runs.understanding.first_pass import first_pass
 from vlsu.runs.understanding.reruns import numbered
 from vlsu.runs.understanding.swaps import Swaps
 from vlsu.tasks import Understanding, read_answer
@@ -38,6 +40,7 @@ class Asking:
         limits: How fast.
         session: Of this start.
         draws: Answers to each request; the further ones are asked for after the first of all.
+        system: The user's system prompt, if there is one.
 
     Attributes:
         needed: Different requests that the samples asked about so far need.
@@ -52,6 +55,7 @@ class Asking:
         limits: Limits,
         session: Session,
         draws: int = 1,
+        system: str | None = None,
     ) -> None:
         self.session = session
         self.images = session.images(dataset, model)
@@ -62,6 +66,7 @@ class Asking:
         self._parsed = ParsedResponses()
         self._links: pl.DataFrame | None = None
         self._stored = 0
+        self._first = first_pass(dataset, model, policy, task, system)
 
     async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
         """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked.
@@ -73,22 +78,37 @@ class Asking:
         """
         session, dataset, task = self.session, self._dataset, self._task
         self.needed = sum(distinct_requests(dataset, whole, task.modalities).values()) * self._draws
+        self.needed *= 1 if self._first is None else 2
         if swaps is not None:
             self.needed += swaps.different(dataset, whole)
         session.progress.begin(self.needed)
         if fresh is whole:
             self._say_stored(min(session.stored_before, self.needed))
-        plans = [plan(dataset, fresh, task, self._keys, by_image=True)]
+        lacking: set[str] = set()
+        plans: list[Callable[[], Iterator[Chunk]]]
+        if self._first is None:
+            plans = [partial(plan, dataset, fresh, task, self._keys, by_image=True)]
+        else:
+            first = partial(self._first.chunks, fresh, by_image=True)
+            outcome, limits = self._first.likely.outcome, self._limits
+            if not await session.ask(first, self._model, self.images, outcome, limits):
+                return False
+            narrowed = self._first.narrowed
+            plans = [partial(narrowed, fresh, session.store, by_image=True, lacking=lacking)]
         if self._draws > 1:
             again = task.again(range(1, self._draws))
-            plans.append(plan(dataset, fresh, again, self._keys, by_image=True))
+            plans.append(partial(plan, dataset, fresh, again, self._keys, by_image=True))
         if swaps is not None:
-            plans.append(swaps.chunks(dataset, task.only("joint"), self._keys))
+            plans.append(partial(swaps.chunks, dataset, task.only("joint"), self._keys))
+        if session.batches is not None:  # all together, for each may take a day
+            parts = tuple(plans)
+            plans = [partial(_one_after_the_other, parts)]
         for planned in plans:
             if not await session.ask(
                 planned, self._model, self.images, self._outcome, self._limits, self._parsed.add
             ):
                 return False
+        self.needed -= len(lacking)
         self._say_stored(self.needed - session.asked)
         return True
 
@@ -99,7 +119,10 @@ class Asking:
 
     def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Judgments and gold grades of these samples, in batches."""
-        chunks = plan(self._dataset, selection, self._task, self._keys)
+        if self._first is None:
+            chunks = plan(self._dataset, selection, self._task, self._keys)
+        else:
+            chunks = self._first.narrowed(selection, self.session.store)
         if self._links is None:
             self._links = self._dataset.links()
         for judgments, gold in judged(
@@ -129,6 +152,11 @@ class Asking:
 
     def _outcome(self, response: Response) -> Outcome:
         return read_answer(response, self._policy).outcome
+
+
+def _one_after_the_other(plans: Sequence[Callable[[], Iterator[Chunk]]]) -> Iterator[Chunk]:
+    for each in plans:
+        yield from each()
 
 
 def finished_before(

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import orjson
 
@@ -28,8 +29,9 @@ from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.batching.options import require_batches
 from vlsu.runs.costs import recorded_prices
-from vlsu.runs.estimate import Estimate, estimate
+from vlsu.runs.estimate import Estimate, estimate, timed
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile
 from vlsu.runs.preflight import (
@@ -45,6 +47,7 @@ from vlsu.runs.run import Run
 from vlsu.runs.session import open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
+from vlsu.runs.understanding.first_pass import first_pass
 from vlsu.runs.understanding.modalities import judged_modalities
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.prompt_names import is_scored, prompt_name
@@ -52,7 +55,7 @@ from vlsu.runs.understanding.reruns import RERUNS
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, gold_rows, prepare_sampling
 from vlsu.runs.understanding.swaps import SWAPS, Swaps
 from vlsu.runs.understanding.weights import load_weights
-from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt
+from vlsu.tasks import BARE, CONTROLS, PROMPTS, Detail, Understanding, load_prompt
 
 __all__ = ["Evaluation", "prepare"]
 
@@ -76,19 +79,25 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
         policy = load_policy(policy)
     settings = options.settings
     model = as_grader(as_model(options.model, settings), policy)
+    require_batches(model, options.batch)
     modalities = judged_modalities(model, options.modalities, options.probe)
     name = prompt_name(options.prompt, settings, model)
     if not model.takes_instructions:
         if options.prompt not in (None, BARE):
             load_prompt(name, policy)  # which refuses one that does not exist
             _log.warning("prompt %s: not used, since %s takes no instructions", name, model.spec)
+        if options.policy_detail != "full":
+            raise UsageError(
+                f"--policy-detail {options.policy_detail}: {model.spec} takes no instructions, so "
+                "no policy is stated; leave it out"
+            )
         name = BARE
     if settings.structured == "on" and name not in (*PROMPTS, *CONTROLS, BARE):
         raise UsageError(
             f"--structured on: {name} may reason before it answers, which a schema would cut off; "
             "leave it at auto with a prompt of your own"
         )
-    prompt = load_prompt(name, policy)
+    prompt = load_prompt(name, policy, cast("Detail", options.policy_detail))
     scored = is_scored(model, settings)
     task = Understanding(policy, prompt, modalities, settings.system, scored=scored)
     weights = options.weights
@@ -153,6 +162,7 @@ class Evaluation:
         """
         selection = self.subset if self.sampling is None else self.sampling.expected()
         left, price, swaps = None, self.options.limits.price, self._swaps()
+        before = RunRecord()
         keys = RequestKeys(self.model.identity())
         with ExitStack() as opened:
             store = None
@@ -160,17 +170,25 @@ class Evaluation:
                 existing = open_existing_run(RunFolder(out), self._record())
                 before, store = opened.enter_context(existing)
                 price = price or recorded_prices(before).get(self.model.spec)
-            if store is not None or swaps is not None or self.options.draws > 1:
+            first = first_pass(self.dataset, self.model, self.policy, self.task, self._system)
+            if store is not None or swaps is not None or self.options.draws > 1 or first:
                 task = self.task.again(range(self.options.draws))
                 chunks = plan(self.dataset, selection, task, keys)
+                if first is not None:
+                    chunks = chain(first.chunks(selection), first.narrowed(selection, store))
                 if swaps is not None:
                     pairs = swaps.chunks(self.dataset, self.task.only("joint"), keys)
                     chunks = chain(chunks, pairs)
                 left = remaining_judgments(chunks, store, self.task.modalities)
         found = estimate(self.dataset, selection, self.task, price, left, self.model)
+        found = timed(found, before, self.options.limits)
         require_valid_samples(self.dataset, self._covered, self.policy)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
+
+    @property
+    def _system(self) -> str | None:
+        return self.options.settings.system
 
     def _swaps(self) -> Swaps | None:
         """The exchanges of the swap probe, if there is to be one.
@@ -229,7 +247,13 @@ class Evaluation:
         if fresh := not folder.record_file.exists():
             self._require_askable()  # before the folder is made
         async with open_session(
-            folder, record, self.options.limits, [self.model], progress, budget
+            folder,
+            record,
+            self.options.limits,
+            [self.model],
+            progress,
+            budget,
+            self.options.batch,
         ) as session:
             if finished := finished_before(folder, record, session, self.options.limits.price):
                 return finished
@@ -238,7 +262,7 @@ class Evaluation:
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asked = self.dataset, self.model, self.policy, self.task, self.options.limits
-            asking = Asking(*asked, session, self.options.draws)
+            asking = Asking(*asked, session, self.options.draws, self._system)
             if self.sampling is None:
                 swaps = self._swaps()
                 if await asking.ask(self.subset, self.subset, swaps):

@@ -1,0 +1,110 @@
+"""``vlsu cost``: what runs have cost, what for, and what was saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vlsu.runs import Run
+    from vlsu.runs.asking.limits import Price
+    from vlsu.runs.finished.ledger import Ledger
+
+__all__ = ["cost", "show_ledgers"]
+
+
+def cost(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, finished or not.")],
+    price: Annotated[
+        str | None,
+        typer.Option(
+            help="What it would cost at other prices: INPUT,OUTPUT[,CACHED[,WRITE]] of a million "
+            "tokens of the models under test, or a file of prices."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what runs have cost, by model, modality, framing and judge, and what was saved.
+
+    Everything is computed from the stored responses and the prices that the runs were given, so
+    that it holds over all starts of a run. The list price is what it would have cost without the
+    provider's cache, without its batch interface, and with a request for each sample. Nothing is
+    asked.
+    """
+    from vlsu.cli.output import print_json
+    from vlsu.cli.run_errors import naming_runs
+    from vlsu.runs import load_run
+    from vlsu.runs.finished.ledger import ledger
+
+    with naming_runs(runs):
+        opened = [load_run(path) for path in runs]
+        found = [
+            ledger(run, _prices(price, run.record.model.spec), count_images=True) for run in opened
+        ]
+    currencies = {each.currency for each in found if each.total is not None}
+    alike = len(currencies) == 1
+    total = sum(each.total or 0.0 for each in found)
+    if json:
+        print_json(
+            {
+                "runs": [each.to_dict() for each in found],
+                "total": round(total, 6) if alike else None,
+                "currency": currencies.pop() if alike else None,
+            }
+        )
+        return
+    _show(opened, found)
+
+
+def show_ledgers(runs: Sequence[Run]) -> None:
+    """Print what runs have cost."""
+    from vlsu.runs.finished.ledger import ledger
+
+    _show(runs, [ledger(run) for run in runs])
+
+
+def _show(runs: Sequence[Run], found: Sequence[Ledger]) -> None:
+    from vlsu.cli.output import print_table
+    from vlsu.report.cost import ledgers_table
+
+    for each in found:
+        _show_ledger(each)
+    if len(found) > 1:
+        table = ledgers_table([run.path.name for run in runs], found)
+        print_table(table.title, table.columns, table.rows, table.note)
+
+
+def _show_ledger(found: Ledger) -> None:
+    """Print what a run has cost and what was saved."""
+    from vlsu.cli.output import print_table, print_text, say
+    from vlsu.report.cost import cost_sentence, cost_tables
+
+    for table in cost_tables(found):
+        title = f"{table.title}: {found.run}" if table.name == "cost" else table.title
+        print_table(title, table.columns, table.rows, table.note)
+    if sentence := cost_sentence(found):
+        print_text(sentence)
+    if found.unpriced:
+        names = ", ".join(found.unpriced)
+        say(f"{found.run}: the price of {names} is not known; give --price")
+    if not found.finished:
+        say(f"{found.run}: not finished; parts are known once it is")
+
+
+def _prices(given: str | None, spec: str) -> dict[str, Price]:
+    """The prices that an option means for a run of a model.
+
+    A file may have those of its judges too, and need not have all.
+    """
+    from vlsu.runs.asking.limits import price_file, read_price
+
+    if given is None:
+        return {}
+    if "," not in given:
+        return price_file(given)
+    price = read_price(given, spec)
+    return {} if price is None else {spec: price}

@@ -1,0 +1,378 @@
+"""Asking a model by its provider's batch interface: plan, hand in, wait, collect, and again.
+
+The plan is gone through in rounds. A round writes whatever is neither stored nor with the provider
+into batches within the provider's limits and hands each in as soon as it is full; then the batches
+are looked at until all have ended, and what they answered is stored. What came back without an
+answer is part of the next round, a few times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+
+from vlsu.errors import DataError, ModelError, RunError
+from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
+from vlsu.models.batching.base import (
+    Batch,
+    BatchService,
+    BatchState,
+    BatchUnavailableError,
+)
+from vlsu.runs.asking.executor import Tally
+from vlsu.runs.asking.images import Images
+from vlsu.runs.asking.limits import Budget
+from vlsu.runs.asking.plan import Chunk
+from vlsu.runs.asking.progress import Progress
+from vlsu.runs.batching.collecting import MOST_TRIES, Collector, Failed
+from vlsu.runs.batching.costing import likely_cost
+from vlsu.runs.batching.journal import Draft, Journal, SubmittedBatch, explained
+from vlsu.runs.batching.options import Batching
+from vlsu.runs.batching.provider import (
+    LONGEST_PAUSE_S,
+    DownError,
+    InterruptedByUserError,
+    Provider,
+)
+from vlsu.runs.stop import Stop, StopReason
+from vlsu.runs.store.store import ResponseStore
+
+__all__ = ["BatchAsker", "server_of"]
+
+#: So many batches in a row that the provider does not accept, and no more are handed in; of those
+#: that only hold more than it takes at once, as many as halving needs.
+_REFUSED, _TOO_MUCH = 3, 20
+
+
+class _WaitedEnoughError(Exception):
+    """The start waits no longer."""
+
+
+def server_of(model: Model) -> str:
+    """The host that a model's requests go to, as it is shown; empty if it has none."""
+    return str(getattr(model, "destination", "")).partition(",")[0]
+
+
+class BatchAsker:
+    """Asks a model by batches whatever of a plan is not stored yet.
+
+    Args:
+        model: Whom to ask.
+        service: Its provider's batch interface.
+        images: Where it finds the images.
+        store: Where responses are kept.
+        journal: Which batches the run has.
+        options: How long is waited.
+        deadline: When this start waits no longer, by the clock; `None` for never.
+        budget: How much may be spent.
+        progress: Where progress is reported.
+        outcome_of: What a response counts as, for the progress shown.
+        on_response: Called with the key of each response that is stored, and the response.
+        clock: The time, in seconds.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        service: BatchService,
+        images: Images,
+        store: ResponseStore,
+        journal: Journal,
+        *,
+        options: Batching,
+        deadline: float | None,
+        budget: Budget,
+        progress: Progress,
+        outcome_of: Callable[[Response], Outcome],
+        on_response: Callable[[str, Raw, Response], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model, self._images = model, images
+        self._store, self._journal = store, journal
+        self._options, self._deadline, self._clock = options, deadline, clock
+        self._budget, self._progress = budget, progress
+        self._tally = Tally()
+        self._collector = Collector(
+            model, store, budget, progress, self._tally, outcome_of, on_response
+        )
+        self._server = server_of(model)
+        self._provider = Provider(model.spec, service, options, progress, clock)
+        self._open: dict[str, SubmittedBatch] = {}
+        self._keys: set[str] = set()
+        self._most_requests = service.limits.most_requests
+        self._refused = 0
+        #: What is with the provider is likely to cost, and why a round left something out.
+        self._reserved = 0.0
+        self._bound: Stop | None = None
+        self._left, self._cut = 0, False
+
+    def stop(self) -> None:
+        """End as soon as nothing is under way; a second call ends at once."""
+        self._provider.stop()
+
+    async def run(self, plan: Callable[[], Iterator[Chunk]]) -> Tally:
+        """Work through the plan, until it is done, a bound is reached or the time is over.
+
+        Raises:
+            ModelError: The provider does not answer, refuses batches, or every request.
+            RunError: Something cannot be stored, or batches are with another server.
+        """
+        self._continue()
+        first = True
+        try:
+            while True:
+                self._left, self._bound, self._cut = 0, None, False
+                await self._round(plan(), first=first)
+                await self._wait()
+                if self._bound is not None and not self._left:
+                    self._tally.stopped = self._bound
+                if self._tally.stopped or not self._left:
+                    break
+                first = False
+        except InterruptedByUserError:
+            goes_on = f"; {self._out()} go on" if self._open else ""
+            self._tally.stopped = Stop(StopReason.INTERRUPTED, f"interrupted{goes_on}")
+        except _WaitedEnoughError:
+            self._tally.stopped = Stop(StopReason.WAITING, f"waiting for {self._out()}")
+        if self._tally.stopped is None:
+            self._collector.check_anything_answered()
+        return self._tally
+
+    def _continue(self) -> None:
+        """Take up the batches of earlier starts.
+
+        Raises:
+            RunError: They are with another server.
+        """
+        self._journal.remove_unfinished()
+        for batch in self._journal.open(self._model.spec):
+            if batch.server != self._server:
+                raise RunError(
+                    f"{self._journal.file}: {batch.requests} requests of {batch.spec} are with "
+                    f"{batch.server}; run the command with the same --base-url to collect them"
+                )
+            self._open[batch.label] = batch
+            self._keys |= self._journal.keys(batch)
+
+    # Handing in
+
+    async def _round(self, chunks: Iterator[Chunk], *, first: bool) -> None:
+        """Hand in what of a plan is neither stored nor with the provider."""
+        for batch in list(self._open.values()):
+            if batch.state == "intended":  # a start ended before it was known to be taken
+                await self._submit(batch, perhaps_there=True)
+        draft: Draft | None = None
+        seen: set[str] = set()
+        try:
+            for number, chunk in enumerate(chunks):
+                for key, request in self._to_ask(chunk, seen, first=first):
+                    if (line := self._line(key, request)) is None:
+                        continue
+                    if draft is not None and not self._fits(draft, line):
+                        full, draft = draft, None
+                        await self._hand_in(full)
+                    if self._postponed or self._cut or not self._affordable(request):
+                        break
+                    with explained(self._journal.folder):
+                        draft = draft or Draft(self._journal, self._model.spec, self._server)
+                        draft.add(key, line)
+                    self._budget.sent()
+                if self._postponed or self._cut or self._bound is not None:
+                    break
+                if number % 4 == 3:
+                    await asyncio.sleep(0)
+                self._provider.check_stopped()
+        except BaseException:
+            if draft is not None:
+                draft.drop()
+            raise
+        if draft is not None:
+            await self._hand_in(draft)
+
+    def _to_ask(self, chunk: Chunk, seen: set[str], *, first: bool) -> list[tuple[str, Request]]:
+        """What of a chunk is to be handed in, each once."""
+        fresh = {p.key: p.task_request.request for p in chunk.planned if p.key not in seen}
+        stored = self._store.stored(list(fresh))
+        if stored:
+            self._collector.answered_before()
+        seen.update(fresh)
+        needed = [key for key in fresh if key not in stored]
+        if first:
+            self._tally.planned += len(chunk.planned)
+            self._progress.spared(len(chunk.planned) - len(needed))
+        tries = self._journal.tries
+        return [
+            (key, fresh[key])
+            for key in needed
+            if key not in self._keys and tries.get(key, 0) < MOST_TRIES
+        ]
+
+    def _line(self, key: str, request: Request) -> bytes | None:
+        """A request as a line of a batch, unless it can be none."""
+        limits = self._provider.service.limits
+        try:
+            line = self._provider.service.encode(key, request, self._images)
+        except DataError as error:  # this sample's image alone
+            fault = Fault("image", str(error))
+        else:
+            most = min(limits.most_bytes, limits.most_bytes_of_one or limits.most_bytes)
+            if len(line) < most:
+                return line
+            fault = Fault(
+                "bad-request",
+                f"a request of {len(line)} bytes, and a batch takes {most}; run without --batch",
+            )
+        self._store.put_error(key, Raw(0, b""), fault, 1)
+        self._collector.give_up(key, Failed(Raw(0, b""), fault, Outcome.ERROR), self._journal.tries)
+        return None
+
+    def _fits(self, draft: Draft, line: bytes) -> bool:
+        room = self._provider.service.limits.most_bytes - draft.size
+        return len(draft.keys) < self._most_requests and len(line) < room
+
+    def _affordable(self, request: Request) -> bool:
+        """Whether a request may be handed in, by what it is likely to cost."""
+        self._bound = self._budget.exhausted()
+        if self._bound is not None:
+            return False
+        if self._budget.max_cost is None or self._budget.price is None:
+            return True
+        cost = likely_cost(request, self._budget.price)
+        if self._budget.cost + self._reserved + cost <= self._budget.max_cost:
+            self._reserved += cost
+            return True
+        reached = f"--max-cost {self._budget.max_cost:g} reached"
+        self._bound = Stop(StopReason.BUDGET, reached, "max_cost")
+        self._left += bool(self._reserved)  # what it did cost may leave room for more
+        return False
+
+    async def _hand_in(self, draft: Draft) -> None:
+        with explained(self._journal.folder):
+            batch = draft.intend()
+        self._open[batch.label] = batch
+        self._keys.update(draft.keys)
+        await self._submit(batch, perhaps_there=False)
+
+    async def _submit(self, batch: SubmittedBatch, *, perhaps_there: bool) -> None:
+        """Have the provider take a batch; later, if it takes no more while others are there."""
+        try:
+            made = await self._provider.handed_in(
+                batch,
+                self._journal.keys(batch),
+                self._journal.lines_file(batch),
+                perhaps_there=perhaps_there,
+                others=frozenset(each.id for each in self._journal.batches if each.id is not None),
+                waiting=any(each.state == "submitted" for each in self._open.values()),
+            )
+        except BatchUnavailableError as error:
+            await self._not_accepted(batch, str(error), retry=True)
+            return
+        if made is not None:
+            self._journal.submitted(batch, made.id)
+
+    @property
+    def _postponed(self) -> bool:
+        """Whether a batch waits for others to end before the provider takes it."""
+        return any(each.state == "intended" for each in self._open.values())
+
+    # Waiting
+
+    async def _wait(self) -> None:
+        """Look at the batches until all have ended, and collect what has."""
+        pause = self._options.pause_s
+        while self._open:
+            about = [await self._look(batch) for batch in list(self._open.values())]
+            if not self._open:
+                return
+            self._provider.check_stopped()
+            if self._deadline is not None and self._clock() >= self._deadline:
+                raise _WaitedEnoughError
+            answered = sum(each.answered + each.failed for each in about if each is not None)
+            pause = self._until_deadline(pause)
+            self._progress.waiting(pause, f"for {self._out()}, {answered} of them done")
+            await self._provider.rest(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE_S)
+
+    def _until_deadline(self, pause: float) -> float:
+        if self._deadline is None:
+            return pause
+        return min(pause, max(0.0, self._deadline - self._clock()))
+
+    def _out(self) -> str:
+        """What is with the provider, in words."""
+        batches, requests = len(self._open), sum(each.requests for each in self._open.values())
+        return (
+            f"{batches} batch{'' if batches == 1 else 'es'} of {self._model.spec} with "
+            f"{requests} request{'' if requests == 1 else 's'}"
+        )
+
+    async def _look(self, batch: SubmittedBatch) -> Batch | None:
+        """Where a batch is, which is collected if it has ended; then `None`."""
+        if batch.state == "intended":
+            await self._submit(batch, perhaps_there=True)
+            self._left += 1  # nothing more was planned while it waited
+            return None
+        identifier = str(batch.id)
+        try:
+            about = await self._provider.asked(lambda: self._provider.service.status(identifier))
+            if about.state is BatchState.RUNNING:
+                return about
+            if about.state is BatchState.FAILED:
+                await self._not_accepted(batch, about.message, retry=about.retry)
+            else:
+                await self._collect(batch)
+        except DownError:
+            raise
+        except ModelError as error:
+            if batch.label not in self._open:
+                raise
+            raise ModelError(
+                f"{error} (batch {identifier}; if the provider has it no more, delete "
+                f"{self._journal.file} to have its requests asked anew)"
+            ) from None
+        return None
+
+    async def _collect(self, batch: SubmittedBatch) -> None:
+        """Store what a batch that has ended came to."""
+        keys, tries = self._journal.keys(batch), self._journal.tries
+        identifier = str(batch.id)
+        passed = await self._provider.asked(
+            lambda: self._collector.take(self._provider.service.answers(identifier), keys, tries)
+        )
+        batch.answered = passed.answered
+        self._refused = 0
+        try:
+            self._left += self._collector.give_back(passed.failed, tries)
+        finally:
+            self._close(batch, "collected")
+
+    async def _not_accepted(self, batch: SubmittedBatch, message: str, *, retry: bool) -> None:
+        """A batch that the provider does not process: perhaps it takes smaller ones, or later.
+
+        Raises:
+            ModelError: They will not be either.
+        """
+        batch.message = message
+        self._close(batch, "failed")
+        self._left += 1
+        if self._cut:  # by another batch of this round
+            return
+        self._cut = True
+        self._refused += 1
+        if self._refused >= (_TOO_MUCH if retry else _REFUSED):
+            raise ModelError(
+                f"{self._model.spec}: the provider accepts no batch ({message}); what was "
+                "answered is stored: run the same command later to continue, or without --batch"
+            )
+        if retry:
+            self._most_requests = max(1, min(self._most_requests, batch.requests // 2))
+        pause_s = self._options.pause_s * 2.0 ** (self._refused - 1)
+        await self._provider.rest(min(pause_s, LONGEST_PAUSE_S))
+
+    def _close(self, batch: SubmittedBatch, state: str) -> None:
+        del self._open[batch.label]
+        self._keys -= self._journal.keys(batch)
+        self._journal.over(batch, "collected" if state == "collected" else "failed")
+        if not self._open:
+            self._reserved = 0.0

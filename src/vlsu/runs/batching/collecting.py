@@ -1,0 +1,199 @@
+"""Taking in the answers of a batch: stored, counted, and what came to nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from vlsu.errors import ModelError
+from vlsu.models.base import Fault, Model, Outcome, Raw, Response
+from vlsu.models.batching.base import BatchAnswer
+from vlsu.runs.asking.executor import Tally
+from vlsu.runs.asking.limits import Budget
+from vlsu.runs.asking.progress import Progress
+from vlsu.runs.store.store import ERROR_BODY, ResponseStore
+
+__all__ = ["MOST_TRIES", "Collector", "Failed", "Pass"]
+
+#: Batches that a request is part of at most before it is given up.
+MOST_TRIES = 3
+#: Answers that are looked up in the store together.
+_TOGETHER = 256
+_NOTHING = Raw(0, b"batch: the batch has no result for this request")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request that came back without an answer."""
+
+    raw: Raw
+    fault: Fault
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Pass:
+    """What the answers of one batch came to.
+
+    Attributes:
+        left: Keys of requests of which nothing was heard yet.
+        failed: What came back without an answer, by key.
+        answered: How many had an answer.
+    """
+
+    left: set[str]
+    failed: dict[str, Failed]
+    answered: int = 0
+
+
+class Collector:
+    """Takes in answers, as if each had come by itself.
+
+    Args:
+        model: Whose answers they are.
+        store: Where they are kept.
+        budget: What is spent.
+        progress: Where they are reported.
+        tally: Where they are counted.
+        outcome_of: What a response counts as, for the progress shown.
+        on_response: Called with the key of each response that is stored, and the response.
+        batched: Whether they have the price of a batch.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        store: ResponseStore,
+        budget: Budget,
+        progress: Progress,
+        tally: Tally,
+        outcome_of: Callable[[Response], Outcome],
+        on_response: Callable[[str, Raw, Response], None] | None,
+        *,
+        batched: bool = True,
+    ) -> None:
+        self._batched = batched
+        self._model, self._store, self._budget = model, store, budget
+        self._progress, self._tally = progress, tally
+        self._outcome_of, self._on_response = outcome_of, on_response
+        #: The commonest faults, and whether anything was ever answered.
+        self._faults: Counter[str] = Counter()
+        self._ever = False
+
+    async def take(
+        self, answers: AsyncIterator[BatchAnswer], keys: frozenset[str], tries: dict[str, int]
+    ) -> Pass:
+        """Store the answers to these requests; what was stored before is left as it is.
+
+        The same answers may be taken again: after a kill, or where they broke off.
+
+        Args:
+            answers: In any order; those to other requests, and second ones, are left out.
+            keys: Of the requests.
+            tries: How often each was part of a batch before, if it was.
+
+        Raises:
+            BatchUnavailableError: They broke off.
+            RunError: They cannot be stored.
+        """
+        self._store.flush()  # what an earlier try took in is seen as stored
+        passed = Pass(set(keys), {})
+        group: list[BatchAnswer] = []
+        async for answer in answers:
+            if answer.key not in passed.left:
+                continue
+            passed.left.discard(answer.key)
+            group.append(answer)
+            if len(group) >= _TOGETHER:
+                self._put(group, passed, tries)
+                group.clear()
+        self._put(group, passed, tries)
+        for key in passed.left:
+            passed.failed[key] = self._failed(_NOTHING)
+        self._store.flush()
+        return passed
+
+    def _put(self, group: list[BatchAnswer], passed: Pass, tries: dict[str, int]) -> None:
+        there = self._store.stored([answer.key for answer in group])
+        for key, raw in group:
+            if key in there:  # by a start that was killed while it collected
+                passed.answered += 1
+                continue
+            response = self._model.read(raw)
+            if response.fault is not None:
+                passed.failed[key] = Failed(
+                    raw._replace(body=raw.body[:ERROR_BODY]), response.fault, response.outcome
+                )
+                continue
+            passed.answered += 1
+            self._ever = True
+            self._store.put(key, raw, tries.get(key, 0) + 1)
+            self._store.put_usage(key, self._model.spec, response, batched=self._batched)
+            if self._on_response is not None:
+                self._on_response(key, raw, response)
+            self._budget.spent(response, batched=self._batched)
+            self._completed(self._outcome_of(response))
+
+    def _failed(self, raw: Raw) -> Failed:
+        response = self._model.read(raw)
+        assert response.fault is not None
+        return Failed(raw, response.fault, response.outcome)
+
+    def give_back(self, failed: dict[str, Failed], tries: dict[str, int]) -> int:
+        """Keep what came to nothing for the audit; how much of it is to be asked again.
+
+        Args:
+            failed: By key.
+            tries: How often each was part of a batch before; counted up.
+
+        Raises:
+            ModelError: A fault that every further request would meet.
+        """
+        fatal, again = None, 0
+        stored = self._store.stored(list(failed))
+        for key, each in failed.items():
+            if key in stored:
+                continue
+            fault = each.fault
+            made = tries.get(key, 0) + 1
+            self._store.put_error(key, each.raw, fault, made)
+            fatal = fatal or (fault if fault.fatal else None)
+            if (fault.retry or fault.fatal) and made < MOST_TRIES:
+                tries[key] = made
+                again += 1
+                self._tally.retries[fault.kind] += 1
+                self._progress.retried(fault.kind)
+            else:
+                self.give_up(key, each, tries)
+        self._store.flush()
+        if fatal is not None:
+            raise ModelError(f"{self._model.spec}: {fatal.message}")
+        return again
+
+    def give_up(self, key: str, failed: Failed, tries: dict[str, int]) -> None:
+        """A request that is not asked again before the run has come to its end."""
+        tries[key] = MOST_TRIES
+        self._faults[failed.fault.message] += 1
+        self._completed(failed.outcome)
+
+    def _completed(self, outcome: Outcome) -> None:
+        self._tally.asked[outcome.value] += 1
+        self._progress.answered(outcome)
+
+    def answered_before(self) -> None:
+        """A request of the plan was answered at an earlier start."""
+        self._ever = True
+
+    def check_anything_answered(self) -> None:
+        """A run that was never answered is no result.
+
+        Raises:
+            ModelError: All requests came to nothing, at this start and before.
+        """
+        if self._faults and not self._ever:
+            ((message, _),) = self._faults.most_common(1)
+            raise ModelError(
+                f"{self._model.spec}: no request was answered ({message}); fix the settings or "
+                "the server and run the command again"
+            )

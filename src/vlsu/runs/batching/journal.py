@@ -1,0 +1,253 @@
+"""Which batches of a run are with a provider, in a file that survives a kill at any moment.
+
+What will be submitted is on disk, under a label of its own, before it is submitted; its identifier
+at the provider right after. So a start that finds a batch without an identifier asks the provider
+for the label first, and neither loses a batch nor has one processed twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import orjson
+
+from vlsu._files import read_bytes
+from vlsu.errors import RunError
+from vlsu.runs.folder import write_atomically
+
+__all__ = ["Draft", "Journal", "SubmittedBatch"]
+
+_VERSION = 1
+State = Literal["intended", "submitted", "collected", "failed"]
+_OPEN = ("intended", "submitted")
+
+
+@dataclass(slots=True)
+class SubmittedBatch:
+    """A batch of a run.
+
+    Attributes:
+        label: The name under which it is submitted.
+        spec: The model's.
+        server: The host it is submitted to.
+        requests: How many it holds.
+        since: When it was about to be submitted, in seconds since the epoch.
+        state: ``intended`` until the provider is known to have it, ``submitted``, then
+            ``collected`` when all its answers are stored, or ``failed`` if it was not accepted.
+        id: The provider's identifier.
+        answered: Of its requests, how many had an answer.
+        message: Why it was not accepted.
+    """
+
+    label: str
+    spec: str
+    server: str
+    requests: int
+    since: float
+    state: State = "intended"
+    id: str | None = None
+    answered: int = 0
+    message: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether its answers are still to come."""
+        return self.state in _OPEN
+
+
+class Journal:
+    """The batches of a run folder: ``batches.json``, and what is about to be sent in ``batches``.
+
+    Args:
+        run: The run folder, locked by this process.
+
+    Attributes:
+        batches: All of them, in the order in which they were made.
+        tries: Of requests that came back without an answer: key -> how often.
+
+    Raises:
+        RunError: The file is damaged.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.file = run / "batches.json"
+        self.folder = run / "batches"
+        self.batches: list[SubmittedBatch] = []
+        self.tries: dict[str, int] = {}
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            tree = orjson.loads(read_bytes(self.file))
+            if tree["version"] != _VERSION:
+                raise ValueError
+            self.batches = [_batch(each) for each in tree["batches"]]
+            self.tries = {str(key): int(count) for key, count in tree["tries"].items()}
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise RunError(f"{self.file}: cannot be read ({error.strerror})") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise RunError(
+                f"{self.file}: damaged; it says which batches are with the provider: put a copy "
+                "back, or delete it if there are none, for they would be paid for twice"
+            ) from None
+
+    def write(self) -> None:
+        """Replace the file whole, on disk when this returns.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        tree = {
+            "version": _VERSION,
+            "batches": [asdict(each) for each in self.batches],
+            "tries": self.tries,
+        }
+        text = orjson.dumps(tree, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        write_atomically(self.file, text)
+        _sync(self.file.parent)
+
+    def open(self, spec: str | None = None) -> list[SubmittedBatch]:
+        """Those whose answers are still to come, of one model or of all."""
+        return [each for each in self.batches if each.open and spec in (None, each.spec)]
+
+    def keys(self, batch: SubmittedBatch) -> frozenset[str]:
+        """The keys of a batch's requests.
+
+        Raises:
+            RunError: Their file is missing.
+        """
+        file = self.keys_file(batch)
+        try:
+            return frozenset(read_bytes(file).decode("ascii").split())
+        except (OSError, UnicodeDecodeError):
+            raise RunError(
+                f"{file}: cannot be read; it says what a batch that is with the provider asks for: "
+                "put a copy back"
+            ) from None
+
+    def keys_file(self, batch: SubmittedBatch) -> Path:
+        """The file of the keys of a batch's requests, one a line."""
+        return self.folder / f"{batch.label}.keys"
+
+    def lines_file(self, batch: SubmittedBatch) -> Path:
+        """The file of a batch's requests, there until the provider has them."""
+        return self.folder / f"{batch.label}.jsonl"
+
+    def intend(self, batch: SubmittedBatch) -> None:
+        """Record a batch whose files are written and that is submitted next."""
+        _sync(self.folder)
+        self.batches.append(batch)
+        self.write()
+
+    def submitted(self, batch: SubmittedBatch, identifier: str) -> None:
+        """Record that the provider has a batch."""
+        batch.id, batch.state = identifier, "submitted"
+        self.write()
+        self.lines_file(batch).unlink(missing_ok=True)
+
+    def over(self, batch: SubmittedBatch, state: State) -> None:
+        """Record that nothing more comes of a batch; what did is stored."""
+        batch.state = state
+        self.write()
+        for file in (self.lines_file(batch), self.keys_file(batch)):
+            file.unlink(missing_ok=True)
+
+    def remove_unfinished(self) -> None:
+        """Remove what a start had begun to write that was killed before it recorded it."""
+        known = {each.label for each in self.open()}
+        with contextlib.suppress(FileNotFoundError):
+            for file in self.folder.iterdir():
+                if file.suffix in (".jsonl", ".keys") and file.stem not in known:
+                    file.unlink(missing_ok=True)
+
+
+class Draft:
+    """A batch that is being written to a file.
+
+    Args:
+        journal: Of the run.
+        spec: The model's.
+        server: The host it will go to.
+
+    Attributes:
+        keys: Of its requests, in their order.
+        size: Its bytes so far.
+    """
+
+    def __init__(self, journal: Journal, spec: str, server: str) -> None:
+        self.keys: list[str] = []
+        self.size = 0
+        self._journal = journal
+        label = f"vlsu-{uuid4().hex}"
+        self._batch = SubmittedBatch(label, spec, server, 0, 0.0)
+        journal.folder.mkdir(exist_ok=True)
+        self._file = journal.lines_file(self._batch).open("xb")
+
+    def add(self, key: str, line: bytes) -> None:
+        """One more request, as a line without its end."""
+        self._file.write(line)
+        self._file.write(b"\n")
+        self.keys.append(key)
+        self.size += len(line) + 1
+
+    def intend(self) -> SubmittedBatch:
+        """Have it recorded, with all that it needs on disk."""
+        self._batch.requests, self._batch.since = len(self.keys), time.time()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        text = "".join(f"{key}\n" for key in self.keys)
+        write_atomically(self._journal.keys_file(self._batch), text.encode())
+        self._journal.intend(self._batch)
+        return self._batch
+
+    def drop(self) -> None:
+        """Leave it; nothing of it was recorded."""
+        self._file.close()
+        self._journal.lines_file(self._batch).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Raise what the disk refuses as a `RunError` of one line."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{folder}: cannot be written ({error.strerror}); fix that and run the same command "
+            "again"
+        ) from None
+
+
+def _batch(tree: dict[str, Any]) -> SubmittedBatch:
+    known = {each.name for each in fields(SubmittedBatch)}
+    batch = SubmittedBatch(**{name: value for name, value in tree.items() if name in known})
+    texts = (batch.label, batch.spec, batch.server, batch.state, batch.message)
+    name = batch.label.replace("-", "")
+    if not all(isinstance(text, str) for text in texts) or not (name.isascii() and name.isalnum()):
+        raise ValueError
+    if batch.state not in (*_OPEN, "collected", "failed"):
+        raise ValueError
+    if (batch.state == "submitted") != isinstance(batch.id, str) and batch.open:
+        raise ValueError
+    batch.requests, batch.since = int(batch.requests), float(batch.since)
+    return batch
+
+
+def _sync(folder: Path) -> None:
+    """Have a folder's entries on disk, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

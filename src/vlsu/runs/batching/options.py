@@ -1,0 +1,83 @@
+"""How a run uses a provider's batch interface."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlsu._arguments import require_kinds
+from vlsu.errors import UsageError
+from vlsu.models.base import Model
+from vlsu.models.batching.base import BatchService
+
+__all__ = ["Batching", "open_service", "require_batches"]
+
+
+def open_service(model: Model) -> BatchService:
+    """The batch interface of a model's provider.
+
+    Raises:
+        UsageError: It has none.
+    """
+    from vlsu.models.batching import open_batches
+
+    return open_batches(model)
+
+
+def require_batches(model: Model, batching: Batching | None) -> None:
+    """Check that a model's provider has a batch interface, if it is to be used.
+
+    Raises:
+        UsageError: It has none.
+    """
+    if batching is None:
+        return
+    if batching.by_files:
+        from vlsu.models.batching.vllm_file import BatchFiles
+
+        BatchFiles(model)
+    else:
+        batching.services(model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """Requests go to the provider's batch interface, at half the price, within a day.
+
+    Attributes:
+        wait_s: Seconds that a start waits for what it has submitted; `None` until all is answered,
+            0 not at all. A later start goes on.
+        pause_s: Seconds between the first two looks at a batch; the pause grows to a minute.
+        patience_s: Seconds for which a provider that does not answer is asked again.
+        file: For a cluster without a network: the requests are written to this file, for ``vllm
+            run-batch``, and nothing is sent.
+        results: The file of the results that it wrote.
+        services: Opens the batch interface of a model's provider.
+
+    Raises:
+        UsageError: A value is of the wrong kind or out of range.
+    """
+
+    wait_s: float | None = None
+    pause_s: float = 1.0
+    patience_s: float = 600.0
+    file: Path | None = None
+    results: Path | None = None
+    services: Callable[[Model], BatchService] = open_service
+
+    def __post_init__(self) -> None:
+        require_kinds(self)
+        for name, value in (("wait_s", self.wait_s or 0.0), ("patience_s", self.patience_s)):
+            if not 0 <= value < math.inf:
+                raise UsageError(f"{name} {value:g}: give seconds, not less than 0")
+        if self.file is not None and self.file == self.results:
+            raise UsageError(f"{self.file}: requests and results are two files; give another")
+        if not 0 < self.pause_s < math.inf:
+            raise UsageError(f"pause_s {self.pause_s:g}: give seconds, more than 0")
+
+    @property
+    def by_files(self) -> bool:
+        """Whether requests are written to a file, or results read from one."""
+        return self.file is not None or self.results is not None

@@ -1,0 +1,184 @@
+"""A provider's batch interface, asked again where it does not answer, within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from vlsu.errors import ModelError
+from vlsu.models.batching.base import Batch, BatchService, BatchUnavailableError
+from vlsu.runs.asking.progress import Progress
+from vlsu.runs.batching.journal import SubmittedBatch
+from vlsu.runs.batching.options import Batching
+
+__all__ = ["LONGEST_PAUSE_S", "DownError", "InterruptedByUserError", "Provider"]
+
+T = TypeVar("T")
+#: Seconds between two looks at a batch at most.
+LONGEST_PAUSE_S = 60.0
+#: A batch that was just handed in and is not listed is looked for once more, after so many pauses.
+_SETTLING = 2
+#: Seconds after which a batch that was handed in is listed for certain.
+_LISTED_S = 600.0
+
+
+class DownError(ModelError):
+    """The provider has not answered for too long."""
+
+
+class InterruptedByUserError(Exception):
+    """The start is to end."""
+
+
+class Provider:
+    """The batch interface of a model's provider.
+
+    Args:
+        spec: The model's.
+        service: The interface.
+        options: How long a provider that does not answer is asked again.
+        progress: Where waits are reported.
+        clock: The time, in seconds.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        service: BatchService,
+        options: Batching,
+        progress: Progress,
+        clock: Callable[[], float],
+    ) -> None:
+        self.service = service
+        self._spec, self._options = spec, options
+        self._progress, self._clock = progress, clock
+        self._stop = asyncio.Event()
+        self._task = asyncio.current_task()
+        #: Since when calls have come to nothing, and how many in a row.
+        self._down_since: float | None = None
+        self._failures = 0
+
+    def stop(self) -> None:
+        """End as soon as nothing is under way; a second call ends at once."""
+        if self._stop.is_set() and self._task is not None:
+            self._task.cancel()
+        self._stop.set()
+
+    def check_stopped(self) -> None:
+        """End here, if that is wanted.
+
+        Raises:
+            InterruptedByUserError: It is.
+        """
+        if self._stop.is_set():
+            raise InterruptedByUserError
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep, unless the start is to end.
+
+        Raises:
+            InterruptedByUserError: It is.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        self.check_stopped()
+
+    async def asked(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of a call, however often it has to be made.
+
+        Raises:
+            DownError: It came to nothing for too long.
+        """
+        while True:
+            try:
+                result = await call()
+            except BatchUnavailableError as error:
+                await self._unavailable(error)
+            else:
+                self._reached()
+                return result
+
+    async def handed_in(
+        self,
+        batch: SubmittedBatch,
+        keys: frozenset[str],
+        lines: Path,
+        *,
+        perhaps_there: bool,
+        others: frozenset[str],
+        waiting: bool,
+    ) -> Batch | None:
+        """Hand a batch in, once.
+
+        Args:
+            batch: The batch, recorded.
+            keys: Of its requests.
+            lines: Its requests.
+            perhaps_there: Whether an earlier try may have succeeded, of which nothing is known.
+            others: Identifiers of the run's other batches.
+            waiting: Whether some of these are not over, so that their end may be waited for.
+
+        Returns:
+            The batch as the provider has it; `None` if it takes no more while others are there.
+
+        Raises:
+            BatchUnavailableError: It is more than it takes, and nothing is there to wait for.
+            DownError: It takes none for too long.
+            ModelError: It refuses it.
+        """
+        while True:
+            if perhaps_there and (found := await self._found(batch, keys, others)) is not None:
+                return found
+            try:
+                made = await self.service.submit(batch.label, lines, batch.requests)
+            except BatchUnavailableError as error:
+                if waiting:
+                    return None
+                if error.full:
+                    raise
+                await self._unavailable(error)
+                perhaps_there = True
+            else:
+                self._reached()
+                return made
+
+    async def _found(
+        self, batch: SubmittedBatch, keys: frozenset[str], others: frozenset[str]
+    ) -> Batch | None:
+        """A batch that may have been handed in; one that was, just now, may not be listed yet."""
+
+        def find() -> Awaitable[Batch | None]:
+            return self.service.find(batch.label, keys, batch.since, others)
+
+        found = await self.asked(find)
+        if found is None and time.time() - batch.since < _LISTED_S:
+            await self.rest(_SETTLING * self._options.pause_s)
+            found = await self.asked(find)
+        return found
+
+    def _reached(self) -> None:
+        self._down_since, self._failures = None, 0
+
+    async def _unavailable(self, error: BatchUnavailableError) -> None:
+        """Rest after a call that may succeed later.
+
+        Raises:
+            DownError: None has succeeded for too long.
+        """
+        now = self._clock()
+        if self._down_since is None:
+            self._down_since = now
+        if now - self._down_since >= self._options.patience_s:
+            raise DownError(
+                f"{self._spec}: {error}; what is with the provider is recorded: run the same "
+                "command again to continue"
+            ) from None
+        self._failures += 1
+        pause_s = min(self._options.pause_s * 2 ** min(self._failures - 1, 16), LONGEST_PAUSE_S)
+        pause_s = min(error.retry_after_s or pause_s, self._options.patience_s)
+        self._progress.waiting(pause_s, f"to try again after {error}")
+        await self.rest(pause_s)

@@ -1,0 +1,347 @@
+"""Runs by batches: the same result as without, whatever the provider does in between."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.conftest import make_dataset
+from tests.support.alignment_runs import Answering, judge
+from tests.support.memory_batches import LostError, MemoryProvider, asked_twice
+from tests.support.report_runs import Scripted
+from vlsu.errors import ModelError, RunError, UsageError
+from vlsu.models.base import Raw
+from vlsu.models.batching.base import BatchLimits, BatchState, BatchUnavailableError
+from vlsu.models.http.model import http_fault
+from vlsu.models.inprocess import InProcessModel
+from vlsu.runs import Limits, align, evaluate, load_run
+from vlsu.runs.asking.limits import Price
+from vlsu.runs.batching.journal import Journal
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return make_dataset(tmp_path / "dataset", 30, 10)
+
+
+class Wired(InProcessModel):
+    """Reads a status that is no success as the formats of providers do."""
+
+    def read(self, raw):
+        return super().read(raw) if raw.status == 200 else http_fault(raw.status, raw.body.decode())
+
+
+def model_of(dataset):
+    return Wired("scripted/oracle", Scripted(dataset))
+
+
+@pytest.fixture
+def direct(dataset, tmp_path):
+    """The same run without batches."""
+    return evaluate(dataset, model=model_of(dataset), out=tmp_path / "direct")
+
+
+def run(dataset, out, provider, **settings):
+    batch = settings.pop("batch", None) or provider.batching()
+    return evaluate(dataset, model=model_of(dataset), out=out, batch=batch, **settings)
+
+
+def metrics(done):
+    return (done.path / "metrics.json").read_bytes()
+
+
+def out(done):
+    """Batches of a run whose answers are still to come."""
+    return len(Journal(done.path).open())
+
+
+def test_the_result_is_that_of_the_run_without_batches(dataset, direct, tmp_path):
+    provider = MemoryProvider()
+    done = run(dataset, tmp_path / "R", provider)
+    assert metrics(done) == metrics(direct)
+    columns = [name for name in done.judgments.columns if name != "latency_s"]
+    assert done.judgments.select(columns).equals(direct.judgments.select(columns))
+    assert len(provider.batches) == 1
+    assert out(done) == 0
+    assert done.record["requests"]["asked"] == direct.record["requests"]["asked"]
+    assert list((done.path / "batches").iterdir()) == []
+    again = run(dataset, tmp_path / "R", provider)
+    assert (again.record["requests"]["asked"], len(provider.batches)) == (0, 1)
+
+
+def test_batches_are_split_at_the_provider_s_limits(dataset, direct, tmp_path):
+    by_count = MemoryProvider(BatchLimits(7, 10**6))
+    assert metrics(run(dataset, tmp_path / "R", by_count)) == metrics(direct)
+    sizes = [len(held.keys) for held in by_count.batches.values()]
+    assert sizes[:-1] == [7] * (len(sizes) - 1)
+    line = len(orjson.dumps({"custom_id": "0" * 32})) + 1
+    by_size = MemoryProvider(BatchLimits(1000, 5 * line))
+    assert metrics(run(dataset, tmp_path / "S", by_size)) == metrics(direct)
+    assert max(len(held.keys) for held in by_size.batches.values()) == 5
+
+
+def test_a_start_may_end_at_once_and_a_later_one_collects(dataset, direct, tmp_path):
+    provider = MemoryProvider(looks=2)
+    at_once = provider.batching(wait_s=0.0)
+    first = run(dataset, tmp_path / "R", provider, batch=at_once)
+    assert first.record["stop_reason"] == "waiting"
+    assert "1 batch of scripted/oracle" in first.record["stopped"]
+    assert out(first) == 1
+    second = run(dataset, tmp_path / "R", provider, batch=at_once)
+    assert second.record["stop_reason"] == "waiting"
+    third = run(dataset, tmp_path / "R", provider, batch=at_once)
+    assert metrics(third) == metrics(direct)
+    assert not asked_twice(provider)
+
+
+def test_a_start_without_batches_does_not_ask_again_what_is_out(dataset, tmp_path):
+    provider = MemoryProvider(looks=9)
+    run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0.0))
+    with pytest.raises(RunError, match=r"in batches with the provider.*--batch to collect"):
+        evaluate(dataset, model=model_of(dataset), out=tmp_path / "R")
+
+
+def test_a_submit_whose_answer_is_lost_is_found_again(dataset, direct, tmp_path):
+    provider = MemoryProvider(faults={"submit": [LostError("broke")]})
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert len(provider.batches) == 1
+
+
+def test_a_submit_that_never_arrived_is_made_again(dataset, direct, tmp_path):
+    provider = MemoryProvider(faults={"submit": [BatchUnavailableError("no connection")] * 2})
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert (len(provider.batches), provider.calls["submit"]) == (1, 3)
+
+
+def test_while_others_are_there_a_batch_that_is_not_taken_waits(dataset, direct, tmp_path):
+    refused: list[Exception | None] = [
+        None,
+        *[BatchUnavailableError("HTTP 429: too many enqueued")] * 50,
+    ]
+    provider = MemoryProvider(BatchLimits(20, 10**6), looks=3, faults={"submit": refused})
+
+    def ended(number):
+        refused.clear()
+        return BatchState.ENDED
+
+    provider.end = ended
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert not asked_twice(provider)
+
+
+def test_what_came_to_nothing_is_asked_again(dataset, direct, tmp_path):
+    def some_fail(answer, times):
+        fate = int(answer.key, 16) % 5
+        if times > 1 or fate > 2:
+            return [answer]
+        faults = [Raw(429, b"{}"), Raw(0, b"batch: expired")]
+        return [answer._replace(raw=faults[fate])] if fate < 2 else []
+
+    provider = MemoryProvider(answer=some_fail)
+    model = model_of(dataset)
+    done = evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
+    assert metrics(done) == metrics(direct)
+    assert len(provider.batches) == 2
+    assert set(asked_twice(provider).values()) == {2}
+    assert done.record["requests"]["errors"] == done.record["requests"]["retries"]
+
+
+def test_what_always_comes_to_nothing_is_an_error_after_three_batches(dataset, tmp_path):
+    model = model_of(dataset)
+    chosen = lambda key: int(key, 16) % 7 == 0  # noqa: E731
+    provider = MemoryProvider(answer=lambda answer, times: [] if chosen(answer.key) else [answer])
+    at_once = provider.batching(wait_s=0.0)
+    done = evaluate(dataset, model=model, out=tmp_path / "R", batch=at_once)
+    assert len(provider.batches) == 3
+    missing = {key for key in provider.requests if chosen(key)}
+    assert missing
+    assert done.finished
+    assert set(asked_twice(provider)) == missing
+    errors = done.judgments.filter(done.judgments["outcome"] == "error")
+    assert set(errors["request_key"]) == missing
+    # A later start has new tries.
+    provider.answer = lambda answer, times: [answer]
+    again = evaluate(dataset, model=model, out=tmp_path / "R", batch=at_once)
+    assert "error" not in again.judgments["outcome"].to_list()
+
+
+@pytest.mark.parametrize("state", [BatchState.EXPIRED, BatchState.CANCELLED])
+def test_expired_and_cancelled_batches_leave_the_rest_to_be_asked(dataset, direct, tmp_path, state):
+    provider = MemoryProvider(end=lambda number: BatchState.ENDED if number else state)
+    half = lambda answer, times: [answer] if times > 1 or int(answer.key, 16) % 2 else []  # noqa: E731
+    provider.answer = half
+    model = model_of(dataset)
+    done = evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
+    assert metrics(done) == metrics(direct)
+    assert len(provider.batches) == 2
+
+
+def test_doubled_and_foreign_answers_are_left_out(dataset, direct, tmp_path):
+    def doubled(answer, times):
+        other = answer._replace(raw=Raw(200, b'{"text": "{\\"severity\\": \\"unsafe\\"}"}'))
+        return [answer._replace(key="f" * 32), answer, other]
+
+    provider = MemoryProvider(answer=doubled)
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+
+
+def test_answers_that_break_off_are_fetched_again(dataset, direct, tmp_path):
+    provider = MemoryProvider(faults={"answers": [BatchUnavailableError("broke")] * 2})
+    done = run(dataset, tmp_path / "R", provider)
+    assert metrics(done) == metrics(direct)
+    assert provider.calls["answers"] == 3
+    assert done.record["requests"]["asked"] == direct.record["requests"]["asked"]
+
+
+def test_a_batch_that_is_too_much_is_tried_by_halves(dataset, direct, tmp_path):
+    provider = MemoryProvider()
+
+    def accepted(number):
+        held = provider.batches[f"batch-{number}"]
+        held.message = "token_limit_exceeded: enqueued token limit reached"
+        return BatchState.ENDED if len(held.keys) <= 20 else BatchState.FAILED
+
+    provider.end = accepted
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+
+
+def test_a_batch_that_is_more_than_the_account_may_have_is_tried_by_halves(
+    dataset, direct, tmp_path
+):
+    full = [BatchUnavailableError("HTTP 429: enqueued tokens", full=True)] * 2
+    provider = MemoryProvider(faults={"submit": [*full]})
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    whole = len(provider.requests)
+    assert max(len(held.keys) for held in provider.batches.values()) == whole // 2 // 2
+
+
+def test_a_provider_that_accepts_nothing_stops_the_run(dataset, tmp_path):
+    provider = MemoryProvider(end=lambda number: BatchState.FAILED)
+    with pytest.raises(ModelError, match="accepts no batch"):
+        run(dataset, tmp_path / "R", provider)
+    assert len(provider.batches) == 3
+    assert Journal(tmp_path / "R").open() == []
+
+
+def test_a_provider_that_is_gone_stops_the_run_and_the_next_start_goes_on(
+    dataset, direct, tmp_path
+):
+    gone = [BatchUnavailableError("cannot connect")] * 1000
+    provider = MemoryProvider(faults={"status": list(gone)})
+    with pytest.raises(ModelError, match=r"cannot connect.*run the same command again"):
+        run(dataset, tmp_path / "R", provider)
+    provider.faults.clear()
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert not asked_twice(provider)
+
+
+def test_a_fault_that_every_request_would_meet_stops_the_run(dataset, tmp_path):
+    provider = MemoryProvider(answer=lambda answer, times: [answer._replace(raw=Raw(401, b"{}"))])
+    model = model_of(dataset)
+    with pytest.raises(ModelError, match="HTTP 401"):
+        evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
+    assert len(provider.batches) == 1
+
+
+def test_where_nothing_was_answered_there_is_no_result(dataset, tmp_path):
+    provider = MemoryProvider(answer=lambda answer, times: [answer._replace(raw=Raw(400, b"{}"))])
+    model = model_of(dataset)
+    with pytest.raises(ModelError, match="no request was answered"):
+        evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
+
+
+def test_bounds_hold(dataset, direct, tmp_path):
+    provider = MemoryProvider()
+    stopped = run(dataset, tmp_path / "R", provider, limits=Limits(max_requests=10))
+    assert stopped.record["stop_reason"] == "budget"
+    assert len(provider.requests) >= sum(len(held.keys) for held in provider.batches.values()) == 10
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert not asked_twice(provider)
+
+
+def test_what_is_handed_in_is_likely_to_be_within_the_bound_on_cost(dataset, tmp_path):
+    provider = MemoryProvider()
+    price = Price(input=1000.0, output=1000.0)  # an answer costs 0.812, and the run needs over 40
+    limits = Limits(max_cost=10.0, price=price)
+    stopped = run(dataset, tmp_path / "R", provider, limits=limits)
+    assert stopped.record["stop_reason"] == "budget"
+    assert 5 < sum(len(held.keys) for held in provider.batches.values()) <= 20
+
+
+def test_draws_and_a_probe_are_handed_in_together(tmp_path):
+    settings: dict[str, Any] = {
+        "draws": 3,
+        "params": {"temperature": 1},
+        "probe": "swap",
+        "limit": 40,
+    }
+    model = lambda: InProcessModel("scripted/oracle", Scripted(vlsu_mini()))  # noqa: E731
+    provider = MemoryProvider()
+    direct = evaluate("vlsu-mini", model=model(), out=tmp_path / "D", **settings)
+    done = evaluate(
+        "vlsu-mini", model=model(), out=tmp_path / "R", batch=provider.batching(), **settings
+    )
+    assert metrics(done) == metrics(direct)
+    assert len(provider.batches) == 1
+
+
+def vlsu_mini():
+    from vlsu.data import load
+
+    return load("vlsu-mini")
+
+
+def test_steps_of_a_draw_are_a_batch_each(tmp_path):
+    settings: dict[str, Any] = {"until": "joint.f1_macro +- 0.15"}
+    model = lambda: InProcessModel("scripted/oracle", Scripted(vlsu_mini()))  # noqa: E731
+    provider = MemoryProvider(looks=1)
+    direct = evaluate("vlsu-mini", model=model(), out=tmp_path / "D", **settings)
+    for _ in range(20):
+        at_once = provider.batching(wait_s=0.0)
+        done = evaluate("vlsu-mini", model=model(), out=tmp_path / "R", batch=at_once, **settings)
+        if done.finished:
+            break
+    assert metrics(done) == metrics(direct)
+    assert not asked_twice(provider)
+
+
+@pytest.mark.parametrize("direct_judge", [False, True])
+def test_answers_and_verdicts_of_an_alignment_run(tmp_path, direct_judge):
+    def aligned(out, **more):
+        return align(
+            "vlsu-mini",
+            model=InProcessModel("scripted/assistant", Answering()),
+            judges=[judge()],
+            limit=30,
+            out=out,
+            **more,
+        )
+
+    direct = aligned(tmp_path / "D")
+    without = frozenset({"scripted/judge"} if direct_judge else ())
+    provider = MemoryProvider(looks=1, without=without)
+    at_once = provider.batching(wait_s=0.0)
+    starts = [aligned(tmp_path / "R", batch=at_once) for _ in range(2 if direct_judge else 3)]
+    assert [each.finished for each in starts] == [False] * (len(starts) - 1) + [True]
+    assert metrics(starts[-1]) == metrics(direct)
+    assert len(provider.batches) == len(starts) - 1
+
+
+def test_a_model_without_batches_is_refused_before_anything_is_made(dataset, tmp_path):
+    provider = MemoryProvider(without=frozenset({"scripted/oracle"}))
+    with pytest.raises(UsageError, match="no batch interface"):
+        run(dataset, tmp_path / "R", provider)
+    assert not (tmp_path / "R").exists()
+
+
+def test_a_damaged_journal_is_no_empty_one(dataset, tmp_path):
+    provider = MemoryProvider(looks=9)
+    run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0.0))
+    file = tmp_path / "R" / "batches.json"
+    whole = file.read_bytes()
+    for text in (b"", whole[:-20], b"[]", whole.replace(b'"submitted"', b'"lost"')):
+        file.write_bytes(text)
+        with pytest.raises(RunError, match="damaged; it says which batches"):
+            run(dataset, tmp_path / "R", provider)
+    file.write_bytes(whole)
+    assert load_run(run(dataset, tmp_path / "R", provider).path).finished
