@@ -223,6 +223,21 @@ def test_another_batch_is_not_taken_for_the_one_that_was_lost(played, tmp_path):
     assert through(model_of(server), run) is None
 
 
+def test_a_list_without_an_end_is_no_proof_that_a_batch_is_not_there(played, tmp_path, monkeypatch):
+    server = played()
+    for name in ("PAGE", "PAGES"):
+        monkeypatch.setattr(f"vlsu.models.batching.{server.provider}.{name}", 1)
+
+    async def run(service: BatchService) -> None:
+        file = written(service, asked(["one"]), tmp_path / "batch.jsonl")
+        for n in range(3):
+            await service.submit(f"vlsu-{n}", file, 1)
+        await service.find("vlsu-lost", KEYS, time.time() - 60)
+
+    with pytest.raises(ModelError, match="lists too many batches"):
+        through(model_of(server), run)
+
+
 def test_a_full_queue_is_no_reason_to_give_up(played, tmp_path):
     server = played()
     server.quota = 3
@@ -337,6 +352,32 @@ def test_a_file_that_is_not_known_everywhere_yet_is_waited_for(batch_server, tmp
     server.fail("POST", "/batches", status=400, body=said)
     with pytest.raises(BatchUnavailableError):
         submitted(server, tmp_path)
+
+
+@pytest.mark.parametrize(("newest_first", "pages"), [(True, 1), (False, 3)])
+def test_a_batch_is_found_among_many_in_whatever_order_they_are_listed(
+    batch_server, tmp_path, monkeypatch, newest_first, pages
+):
+    monkeypatch.setattr("vlsu.models.batching.openai.PAGE", 2)
+    server = batch_server(OpenAIServer(by_text))
+    server.newest_first = newest_first
+
+    async def run(service: BatchService) -> tuple[Batch | None, int, Batch | None, int]:
+        file = written(service, asked(["one"]), tmp_path / "batch.jsonl")
+        for n in range(5):
+            made = await service.submit(f"vlsu-{n}", file, 1)
+            server.batches[made.id].created -= 5 * 86400 - n * 3600
+        made = await service.submit("vlsu-lost", file, 1)
+        server.calls.clear()
+        found = await service.find("vlsu-lost", frozenset(), time.time() - 60)
+        asked_for = len(server.calls)
+        none = await service.find("vlsu-no", frozenset(), time.time() - 60)
+        return found, asked_for, none, len(server.calls) - asked_for
+
+    found, asked_for, none, asked_in_vain = through(model_of(server), run)
+    assert present(found).created == pytest.approx(time.time(), abs=60)
+    assert (asked_for, none) == (pages, None)
+    assert asked_in_vain == (2 if newest_first else 3)
 
 
 def test_a_file_is_waited_for_until_it_is_processed(batch_server, tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ class OpenAIServer(BatchServer):
     Attributes:
         files: Name and content of every file, by identifier.
         labels: Whether metadata is kept; some compatible servers drop it.
+        newest_first: How batches are listed.
         looks: How often an uploaded file is said to be processed still, as at Azure.
     """
 
@@ -36,6 +37,7 @@ class OpenAIServer(BatchServer):
         self.files: dict[str, tuple[str, bytes]] = {}
         self.labels = True
         self.looks = 0
+        self.newest_first = True
 
     @property
     def base_url(self) -> str:
@@ -121,7 +123,7 @@ class OpenAIServer(BatchServer):
         return web.json_response(self._batch(batch, "cancelling"))
 
     async def list(self, request: web.Request) -> web.Response:
-        ids = [*reversed(self.batches)]
+        ids = [*(reversed(self.batches) if self.newest_first else self.batches)]
         if after := request.query.get("after"):
             ids = ids[ids.index(after) + 1 :]
         limit = int(request.query.get("limit", "20"))

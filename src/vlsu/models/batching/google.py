@@ -149,9 +149,9 @@ class GoogleBatches(RemoteBatches):
                     return self._batch(tree)
             following = as_text(page.get("nextPageToken"))
             if not following:
-                break
+                return None
             token = f"&pageToken={quote(following, safe='')}"
-        return None
+        raise self.too_many()
 
     async def status(self, id: str) -> Batch:
         """Where a batch is."""

@@ -156,7 +156,7 @@ class OpenAIBatches(RemoteBatches):
         return None
 
     async def _listed(self, since: float) -> AsyncIterator[Tree]:
-        """The batches of the account, until a page whose batches are all older."""
+        """The batches of the account; where the newest come first, until those that are older."""
         after = ""
         for _ in range(PAGES):
             page = await self.tree("GET", f"{self._base}/batches?limit={PAGE}{after}")
@@ -165,9 +165,11 @@ class OpenAIBatches(RemoteBatches):
                 yield tree
             last = as_text(page.get("last_id")) or (as_text(trees[-1].get("id")) if trees else "")
             made = [seconds_of(tree.get("created_at")) or since for tree in trees]
-            if not page.get("has_more") or not last or all(time < since for time in made):
+            newest_first = made[:1] > made[-1:]  # as OpenAI lists them; no order is documented
+            if not page.get("has_more") or not last or (newest_first and made[0] < since):
                 return
             after = f"&after={quote(last, safe='')}"
+        raise self.too_many()
 
     async def status(self, id: str) -> Batch:
         """Where a batch is."""

@@ -126,6 +126,13 @@ class RemoteBatches:
             return BatchUnavailableError(message)
         return ModelError(f"{self._model.spec}: {message}")
 
+    def too_many(self) -> ModelError:
+        """The error for a list of batches that has no end: one may be among those not read."""
+        return ModelError(
+            f"{self._model.spec}: the provider lists too many batches to tell whether one of them "
+            "is that of an earlier start; delete old ones there"
+        )
+
     def answer(self, key: str, status: int, body: object) -> BatchAnswer:
         """An answer as the server alone would have given it, without the credential."""
         return answer(key, status, body, self._endpoint.redaction)
