@@ -45,6 +45,7 @@ def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage
         names: Its values, in the order of the result; one without a response is left out.
     """
     latency, tokens = pl.col("latency_s"), ("input_tokens", "output_tokens")
+    measured = latency.filter(latency > 0)  # a batch says nothing of latency
     found = []
     for name in names:
         # A part at a time, by the hashes of the keys: a million keys are 64 MB of text.
@@ -57,7 +58,7 @@ def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage
         if requests.is_empty():
             continue
         seconds = requests.select(
-            pl.col("latency_s").sort().quantile(share, "linear").alias(q)
+            measured.sort().quantile(share, "linear").fill_null(0.0).alias(q)
             for q, share in _QUANTILES.items()
         )
         found.append(

@@ -14,6 +14,7 @@ from vlsu.models.base import Raw
 from vlsu.models.batching.base import BatchLimits, BatchState, BatchUnavailableError
 from vlsu.models.http.model import http_fault
 from vlsu.models.inprocess import InProcessModel
+from vlsu.report.usage import usage
 from vlsu.runs import Limits, align, evaluate, load_run
 from vlsu.runs.asking.limits import Price
 from vlsu.runs.batching.journal import Journal
@@ -63,6 +64,7 @@ def test_the_result_is_that_of_the_run_without_batches(dataset, direct, tmp_path
     assert done.judgments.select(columns).equals(direct.judgments.select(columns))
     assert len(provider.batches) == 1
     assert out(done) == 0
+    assert usage(done.scan(), "modality", ["joint"])[0].latency_s["p50"] == 0
     assert done.record["requests"]["asked"] == direct.record["requests"]["asked"]
     assert list((done.path / "batches").iterdir()) == []
     again = run(dataset, tmp_path / "R", provider)
