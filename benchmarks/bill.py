@@ -368,8 +368,8 @@ def report(samples: int | None, until: str) -> tuple[str, Mapping[str, object]]:
             markdown(head, rows),
             "## What the wait takes\n",
             f"{PAIRS:,} pairs, {MODELS['anthropic']}, 64 in flight, a second each: those that "
-            "share an image, sent at once or after the first of them was answered. Seconds are those of "
-            "the whole run.\n",
+            "share an image, sent at once or after the first of them was answered. Seconds are "
+            "those of the whole run.\n",
             markdown(WAITS, waits),
         ]
     )
