@@ -131,6 +131,7 @@ class Provider:
             ModelError: It refuses it.
             RunError: The file of its requests is gone.
         """
+        since, failures = self._down_since, 0
         while True:
             if perhaps_there and (found := await self._found(batch, keys, others)) is not None:
                 return found
@@ -147,7 +148,10 @@ class Provider:
                     return None
                 if error.full:
                     raise
+                # That it answers other calls does not make up for those that it does not.
+                self._down_since, self._failures = since, failures
                 await self._unavailable(error)
+                since, failures = self._down_since, self._failures
                 perhaps_there = True
             else:
                 self._reached()
