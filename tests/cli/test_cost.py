@@ -17,9 +17,9 @@ from tests.support.batch_services import OpenAIServer, batch_servers
 from tests.support.commands import vlsu as command
 from tests.support.values import present
 from vlsu.data import Dataset
-from vlsu.models.base import Outcome, Response, Settings
+from vlsu.models.base import Settings
 from vlsu.models.bodies.image_tokens import image_tokens
-from vlsu.runs import BatchPrice, Limits, Price, ResponseStore, load_run
+from vlsu.runs import BatchPrice, Limits, Price, load_run
 from vlsu.runs.finished.ledger import ledger
 from vlsu.runs.finished.spending import unbeaten
 
@@ -158,23 +158,20 @@ def test_an_alignment_runs_cost_is_told_by_framing_and_judge(alignment: Path) ->
     assert found["total"] == pytest.approx(answers + judge["cost"], abs=1e-6)
 
 
-def test_what_came_by_a_batch_is_priced_so_in_each_modality(
-    data: Dataset, server: ChatServer, tmp_path: Path
-) -> None:
-    """Half of the responses are marked as a batch's, whichever they are."""
-    run = vlsu.evaluate(
-        data,
-        model="openai/a",
-        base_url=server.base_url,
-        out=tmp_path / "run",
-        limits=Limits(price=PRICE),
-    )
-    keys = run.judgments["request_key"].unique().sort().to_list()
-    store = ResponseStore(run.path / "responses.sqlite")
-    for key in keys[:10]:
-        store.put_usage(key, "openai/a", Response(Outcome.OK), batched=True)
-    store.close()
-    found = ledger(load_run(run.path))
+def test_what_came_by_a_batch_is_priced_so_in_each_modality(data: Dataset, tmp_path: Path) -> None:
+    """Ten requests are sent one by one, and the other ten as a batch."""
+    prices = tmp_path / "prices.yaml"
+    batch = "batch: {input: 1.5, output: 7.5}"
+    prices.write_text(f"prices: {{openai/mock: {{input: 3, output: 15, cached: 0.3, {batch}}}}}")
+    with batch_servers() as start:
+        server = start(OpenAIServer(answer))
+        arguments: tuple[object, ...] = ("run", "understanding", data.path)
+        arguments += ("--model", "openai/mock", "--base-url", server.base_url)
+        arguments += ("--price", prices, "--out", tmp_path / "run")
+        said(*arguments, "--max-requests", "10")
+        said(*arguments, "--batch")
+        assert (len(server.asked), server.paid.total()) == (10, 10)
+    found = ledger(load_run(tmp_path / "run"))
     in_batch = (5000 * 1.5 + 40 * 7.5) / 1e6  # its batches have no price of cached input
     assert found.total == pytest.approx(10 * EACH + 10 * in_batch, abs=1e-6)
     parts = found.of("modality").values()

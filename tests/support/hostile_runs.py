@@ -269,7 +269,7 @@ STATEMENTS = (
     "UPDATE responses SET key = CAST(x'ff' AS TEXT) WHERE rowid = 1",
     "UPDATE responses SET coding = 'x'",
     "UPDATE responses SET coding = 4611686018427387904",
-    "UPDATE responses SET number = number + 7",
+    "UPDATE responses SET number = number + 100000",
     "DELETE FROM responses WHERE number = 2",
     "INSERT INTO segments VALUES (1, x'00', 0)",
     "INSERT INTO segments VALUES (1, zeroblob(1600), 4089386839)",

@@ -30,6 +30,7 @@ from vlsu.cli.options import (
 from vlsu.cli.prompt_options import PolicyDetail
 from vlsu.cli.rates import rate_text
 from vlsu.cli.run_output import show_estimates, show_run, still_waiting
+from vlsu.cli.store_options import StoreArguments
 
 if TYPE_CHECKING:
     from vlsu.runs import Controls, Run
@@ -58,6 +59,7 @@ def understanding(
     out: Out,
     asked: ModelArguments,
     batched: BatchArguments,
+    stores: StoreArguments,
     costs: CostArguments,
     modalities: Annotated[
         str | None,
@@ -144,6 +146,7 @@ def understanding(
         structured=structured, logprobs=logprobs, score=score, guard_policy=guard_policy
     )
     batching = batched.given()
+    stores.check(dry_run=dry_run, controls=controls, models=len(model))
     evaluations, controlled = {}, {}
     for named in choose_models(model, asked.models):
         chosen = open_grader(named, given)
@@ -164,6 +167,8 @@ def understanding(
             draws=draws,
             without_images=without_images,
             batch=batching,
+            store=stores.store,
+            replay=stores.replay,
         )
         members = member_models(asked.models, given)
         evaluations[named.name] = prepare(dataset, options, members)
@@ -207,6 +212,7 @@ def understanding(
         raise typer.Exit(0)
     if json and several:
         print_json({name: run.metrics for name, run in zip(evaluations, runs, strict=True)})
+    stores.exit_if_missing(runs)
 
 
 def run_controls(controls: Controls, run: Run, budget: Budget, *, as_json: bool) -> None:

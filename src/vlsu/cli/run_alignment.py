@@ -26,6 +26,7 @@ from vlsu.cli.options import (
 )
 from vlsu.cli.run import app
 from vlsu.cli.run_output import show_estimates, show_run
+from vlsu.cli.store_options import SharedStoreArguments
 
 __all__ = ["alignment"]
 
@@ -39,6 +40,7 @@ def alignment(
     asked: ModelArguments,
     judged: JudgeArguments,
     batched: BatchArguments,
+    stores: SharedStoreArguments,
     costs: CostArguments,
     judge: Annotated[
         list[str] | None,
@@ -101,6 +103,7 @@ def alignment(
         limit=limit,
         without_images=without_images,
         batch=batched.given(),
+        store=stores.store,
     )
     run = prepare_alignment(dataset, options)
     warn_where_judged(judges, asked.base_url, judged.judge_base_url)

@@ -49,6 +49,8 @@ def evaluate(
     limits: Limits | None = None,
     without_images: bool = False,
     batch: Batching | None = None,
+    store: str | Path | None = None,
+    replay: str | Path | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Run:
     """Run the understanding task; the same call again asks only what is missing.
@@ -83,6 +85,8 @@ def evaluate(
             argument of that name.
         without_images: Whether to go on where images have not been fetched from their addresses.
         batch: `Batching()` hands requests to the provider's batch interface (``docs/batch.md``).
+        store: A file of responses that several runs share (``docs/store.md``).
+        replay: A finished run whose stored answers are judged instead of asking.
         progress: Where progress is reported.
 
     Returns:
@@ -113,6 +117,8 @@ def evaluate(
         policy_detail=policy_detail,
         without_images=without_images,
         batch=batch,
+        store=store,
+        replay=replay,
     )
     return prepare(dataset, options).run(out, progress)
 

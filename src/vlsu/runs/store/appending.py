@@ -12,6 +12,7 @@ from vlsu.runs.store.digest_index import DIGEST, DigestIndex, digests_of
 from vlsu.runs.store.lookup import Lookup
 from vlsu.runs.store.stored_keys import SEGMENT, StoredKeys
 from vlsu.runs.store.tables import BATCH, Batch, StoredRow
+from vlsu.runs.store.usage import ASKED, BATCHED
 
 __all__ = ["Appender"]
 
@@ -129,7 +130,14 @@ class Appender:
             for key, spec, *others in rows
             if key in known
         ]
-        _insert(self._connection, "INSERT OR IGNORE INTO response_tokens", written)
+        # What is said again to have come in a batch is marked so; all else stays as it was kept.
+        _insert(
+            self._connection,
+            "INSERT INTO response_tokens",
+            written,
+            f"ON CONFLICT (number) DO UPDATE SET origin = {BATCHED} "
+            f"WHERE excluded.origin = {BATCHED} AND origin = {ASKED}",
+        )
 
     def _spec(self, spec: str) -> int:
         """The number that stands for a SPEC."""
@@ -164,10 +172,12 @@ def _image_digest(spec: object, sha256: object) -> bytes:
     return hashlib.blake2b(f"{spec} {sha256}".encode(), digest_size=DIGEST).digest()
 
 
-def _insert(connection: sqlite3.Connection, into: str, rows: Iterable[StoredRow]) -> None:
+def _insert(
+    connection: sqlite3.Connection, into: str, rows: Iterable[StoredRow], conflict: str = ""
+) -> None:
     rows = list(rows)
     for start in range(0, len(rows), ROWS):
         part = rows[start : start + ROWS]
         row = f"({', '.join('?' * len(part[0]))})"
         values = [value for row in part for value in row]
-        connection.execute(f"{into} VALUES {', '.join([row] * len(part))}", values)
+        connection.execute(f"{into} VALUES {', '.join([row] * len(part))} {conflict}", values)

@@ -84,6 +84,8 @@ class ResponseStore:
         self._writing = False
         self._damaged = False
         self.failure: Exception | None = None
+        #: Responses that were taken over from another store.
+        self.taken_over = 0
         self._keys = StoredKeys()
         try:
             self._reader = self._open()

@@ -22,6 +22,7 @@ from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
 from vlsu.runs.understanding.first_pass import first_pass
+from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.reruns import numbered
 from vlsu.runs.understanding.swaps import Swaps
 from vlsu.tasks import Understanding, read_answer
@@ -41,6 +42,7 @@ class Asking:
         session: Of this start.
         draws: Answers to each request; the further ones are asked for after the first of all.
         system: The user's system prompt, if there is one.
+        replay: Where the answers come from, if nothing is asked.
 
     Attributes:
         needed: Different requests that the samples asked about so far need.
@@ -56,6 +58,7 @@ class Asking:
         session: Session,
         draws: int = 1,
         system: str | None = None,
+        replay: Replay | None = None,
     ) -> None:
         self.session = session
         self.images = session.images(dataset, model)
@@ -67,6 +70,7 @@ class Asking:
         self._links: pl.DataFrame | None = None
         self._stored = 0
         self._first = first_pass(dataset, model, policy, task, system)
+        self._replay = replay
 
     async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
         """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked.
@@ -84,6 +88,9 @@ class Asking:
         session.progress.begin(self.needed)
         if fresh is whole:
             self._say_stored(min(session.stored_before, self.needed))
+        if self._replay is not None:
+            await self._replay.take_over(plan(dataset, fresh, task, self._keys), session)
+            return True
         lacking: set[str] = set()
         plans: list[Callable[[], Iterator[Chunk]]]
         if self._first is None:
@@ -123,6 +130,8 @@ class Asking:
             chunks = plan(self._dataset, selection, self._task, self._keys)
         else:
             chunks = self._first.narrowed(selection, self.session.store)
+        if self._replay is not None:
+            chunks = self._replay.chunks(chunks)
         if self._links is None:
             self._links = self._dataset.links()
         for judgments, gold in judged(

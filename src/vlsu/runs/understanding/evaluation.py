@@ -51,6 +51,7 @@ from vlsu.runs.understanding.first_pass import first_pass
 from vlsu.runs.understanding.modalities import judged_modalities
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.prompt_names import is_scored, prompt_name
+from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.reruns import RERUNS
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, gold_rows, prepare_sampling
 from vlsu.runs.understanding.swaps import SWAPS, Swaps
@@ -244,6 +245,7 @@ class Evaluation:
 
     async def _run(self, folder: RunFolder, progress: Progress, budget: Budget | None) -> Run:
         record = self._record()
+        replay = None if self.options.replay is None else Replay(self.options.replay, self.model)
         if fresh := not folder.record_file.exists():
             self._require_askable()  # before the folder is made
         async with open_session(
@@ -254,6 +256,7 @@ class Evaluation:
             progress,
             budget,
             self.options.batch,
+            None if replay is None else replay.responses_file,
         ) as session:
             if finished := finished_before(folder, record, session, self.options.limits.price):
                 return finished
@@ -262,7 +265,7 @@ class Evaluation:
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asked = self.dataset, self.model, self.policy, self.task, self.options.limits
-            asking = Asking(*asked, session, self.options.draws, self._system)
+            asking = Asking(*asked, session, self.options.draws, self._system, replay)
             if self.sampling is None:
                 swaps = self._swaps()
                 if await asking.ask(self.subset, self.subset, swaps):
@@ -270,6 +273,8 @@ class Evaluation:
             elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
                 await self._conclude(folder, asking, drawn.selection, drawn)
             session.account(asking.needed)
+            if replay is not None:
+                replay.account(record)
         return Run(folder.path, record)
 
     async def _conclude(

@@ -45,6 +45,8 @@ class UnderstandingOptions(RunOptions):
         policy_detail: How much of the policy the prompt states: ``full``, ``brief`` (without what
             is seen of each category) or ``category`` (that of likely categories alone, which a
             first pass names).
+        replay: A finished run whose stored answers are judged instead of asking; see
+            ``docs/store.md``.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range, or options exclude each other.
@@ -59,6 +61,7 @@ class UnderstandingOptions(RunOptions):
     weights: HarmWeights | str | Path | None = None
     probe: str | None = None
     draws: int = 1
+    replay: str | Path | None = None
     policy_detail: str = "full"
 
     def __post_init__(self) -> None:
@@ -68,6 +71,7 @@ class UnderstandingOptions(RunOptions):
                 "--limit cuts the dataset, --budget and --until draw from it; give one"
             )
         self._check_draws()
+        self._check_replay()
         self._check_detail()
         if self.probe is None:
             return
@@ -91,6 +95,16 @@ class UnderstandingOptions(RunOptions):
                     f"--policy-detail category: not with {option}, as what is asked depends on a "
                     "first answer; use brief"
                 )
+
+    def _check_replay(self) -> None:
+        if self.replay is None:
+            return
+        others = ("budget", "until", "probe", "batch", "store")
+        given = [name for name in others if getattr(self, name) is not None]
+        given += ["draws"] if self.draws > 1 else []
+        given += ["policy-detail"] if self.policy_detail == "category" else []
+        if given:
+            raise UsageError(f"--replay: asks nothing; leave out --{given[0]}")
 
     def _check_draws(self) -> None:
         if self.draws < 1:
