@@ -14,6 +14,7 @@ from aiohttp import web
 from tests.conftest import completion, make_dataset
 from tests.support.batch_services import Course, OpenAIServer, batch_servers
 from tests.support.commands import vlsu
+from tests.support.tuning_runs import answer, instruction, paired_dataset
 from tests.support.values import present
 
 pytestmark = pytest.mark.slow
@@ -205,3 +206,31 @@ def test_what_means_nothing_is_refused(dataset, serve, tmp_path, more, why):
     server = serve(OpenAIServer(by_content))
     assert why in vlsu(*command(dataset, server, tmp_path / "R", *more), expect=2).stderr
     assert server.calls == []
+
+
+def test_a_search_for_an_instruction_is_a_batch_a_round(serve, tmp_path):
+    dataset = paired_dataset(tmp_path / "pairs", 120)
+    candidates = tmp_path / "candidates.yaml"
+    promises = [(10, 90), (30, 60), (80, 95)]
+    candidates.write_text(
+        json.dumps({f"c{n}": instruction(promise) for n, promise in enumerate(promises)})
+    )
+    results = []
+    for more in ((), ("--batch",)):
+        server = serve(OpenAIServer(answer))
+        vlsu(
+            *("framings", "tune", dataset.path, "--model", "openai/mock", *more),
+            *("--base-url", server.base_url, "--candidates", candidates),
+            *("--out", tmp_path / f"R{len(more)}"),
+        )
+        results.append(metrics(tmp_path / f"R{len(more)}"))
+    assert results[0] == results[1]
+    assert server.submits() > 1
+    assert server.asked == []
+    assert set(server.paid.values()) == {1}
+
+
+def test_an_ensemble_is_not_run_by_batches(dataset, tmp_path):
+    line = ("run", "understanding", dataset.path, "--model", "ensemble/max:openai/a+openai/b")
+    refused = vlsu(*line, "--batch", "--out", tmp_path / "R", expect=2).stderr
+    assert "--batch: not with an ensemble; run it with a member alone" in refused

@@ -347,3 +347,14 @@ def test_a_damaged_journal_is_no_empty_one(dataset, tmp_path):
             run(dataset, tmp_path / "R", provider)
     file.write_bytes(whole)
     assert load_run(run(dataset, tmp_path / "R", provider).path).finished
+
+
+def test_a_batch_whose_requests_are_gone_is_named(dataset, tmp_path):
+    provider = MemoryProvider(faults={"submit": [BatchUnavailableError("no connection")] * 1000})
+    with pytest.raises(ModelError, match="no connection"):
+        run(dataset, tmp_path / "R", provider)
+    for file in (tmp_path / "R" / "batches").glob("*.jsonl"):
+        file.unlink()
+    provider.faults.clear()
+    with pytest.raises(RunError, match=r"jsonl: missing, and the provider has no batch vlsu-"):
+        run(dataset, tmp_path / "R", provider)

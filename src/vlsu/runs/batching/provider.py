@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from vlsu.errors import ModelError
+from vlsu.errors import ModelError, RunError
 from vlsu.models.batching.base import Batch, BatchService, BatchUnavailableError
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.batching.journal import SubmittedBatch
@@ -129,10 +129,18 @@ class Provider:
             BatchUnavailableError: It is more than it takes, and nothing is there to wait for.
             DownError: It takes none for too long.
             ModelError: It refuses it.
+            RunError: The file of its requests is gone.
         """
+        since, failures = self._down_since, 0
         while True:
             if perhaps_there and (found := await self._found(batch, keys, others)) is not None:
                 return found
+            if not lines.exists():
+                raise RunError(
+                    f"{lines}: missing, and the provider has no batch {batch.label}; delete "
+                    f"{lines.parent.parent / 'batches.json'} to have its requests written again, "
+                    "if it says that no other batch is with the provider"
+                )
             try:
                 made = await self.service.submit(batch.label, lines, batch.requests)
             except BatchUnavailableError as error:
@@ -140,7 +148,10 @@ class Provider:
                     return None
                 if error.full:
                     raise
+                # That it answers other calls does not make up for those that it does not.
+                self._down_since, self._failures = since, failures
                 await self._unavailable(error)
+                since, failures = self._down_since, self._failures
                 perhaps_there = True
             else:
                 self._reached()
