@@ -88,6 +88,7 @@ OPTIONS: dict[str, Any] = {
     "max_requests": (None, None, 10),  # of one start, not of a model
     "max_cost": (None, None, 0.5),
     "price": (None, {"input": 1, "output": 2}, "3,4"),
+    "max_memory": (None, None, "2GB"),  # of the machine, not of a model
 }
 LIMITS = tuple(field.name for field in fields(Limits))
 

@@ -33,13 +33,13 @@ from vlsu.policy import Severity, default_policy
 from vlsu.runs import NO_PROGRESS, Limits, ResponseStore, UnderstandingOptions
 from vlsu.runs.asking.asking import ask
 from vlsu.runs.asking.event_loop import in_event_loop
-from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import DatasetImages
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.pace import Breaker
 from vlsu.runs.asking.patience import Retries
 from vlsu.runs.asking.plan import plan
 from vlsu.runs.asking.progress import Progress
+from vlsu.runs.asking.tally import Tally
 from vlsu.runs.judging import JudgmentsFile, judged
 from vlsu.runs.understanding.evaluation import prepare
 from vlsu.tasks import read_answer

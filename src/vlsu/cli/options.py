@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from vlsu.cli.engine_options import MaxMemory
+
 if TYPE_CHECKING:
     from vlsu.models import Model, Settings
     from vlsu.models.catalogue import NamedModel
@@ -193,6 +195,7 @@ class ModelArguments:
     max_requests: MaxRequests = None
     max_cost: MaxCost = None
     price: PriceOption = None
+    max_memory: MaxMemory = None
     device: Device = None
     dtype: Dtype = None
     max_batch: MaxBatch = None
@@ -224,6 +227,7 @@ class ModelArguments:
             max_requests=self.max_requests,
             max_cost=self.max_cost,
             price=self.price,
+            max_memory=self.max_memory,
             device=self.device,
             dtype=self.dtype,
             max_batch=self.max_batch,

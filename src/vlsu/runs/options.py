@@ -69,6 +69,7 @@ class ModelOptions:
     max_requests: int | Unset | None = UNSET
     max_cost: float | Unset | None = UNSET
     price: Price | str | Mapping[str, object] | Unset | None = UNSET
+    max_memory: int | str | Unset | None = UNSET
 
     def __post_init__(self) -> None:
         require_kinds(self)

@@ -20,12 +20,12 @@ from vlsu.errors import MachineError, RunError, VlsuError
 from vlsu.models.base import Model, Outcome, Raw, Response
 from vlsu.runs.asking.asking import ask
 from vlsu.runs.asking.event_loop import interrupted_at_once
-from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import DatasetImages, Images
 from vlsu.runs.asking.limits import Budget, Limits, Price, TokenCounts
 from vlsu.runs.asking.open_files import open_files, release_connections
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress, require_progress
+from vlsu.runs.asking.tally import Tally
 from vlsu.runs.batching.batches import Batches, open_batches_of
 from vlsu.runs.batching.options import Batching
 from vlsu.runs.costs import Costs

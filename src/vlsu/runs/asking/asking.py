@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from vlsu.models.base import Model, Outcome, Raw, Response
 from vlsu.runs.asking.event_loop import stopped_by_signals
-from vlsu.runs.asking.executor import Executor, Tally
+from vlsu.runs.asking.executor import Executor
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.limits import Budget, Limits
 from vlsu.runs.asking.open_files import open_files
@@ -15,6 +15,7 @@ from vlsu.runs.asking.pace import Breaker
 from vlsu.runs.asking.patience import Retries
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
+from vlsu.runs.asking.tally import Tally
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["ask"]
@@ -64,6 +65,7 @@ async def ask(
             outcome_of=outcome_of,
             on_response=on_response,
             retries=retries,
+            in_flight_bytes=limits.in_flight_bytes(),
         )
         with stopped_by_signals(executor.stop):
             tally = await executor.run(chunks)

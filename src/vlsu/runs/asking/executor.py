@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from vlsu._machine import exhausted_resource
 from vlsu.models.base import Fault, Model, Outcome, Raw, Response
@@ -21,17 +19,19 @@ from vlsu.runs.asking.backlog import Backlog, PendingRequest
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.in_flight import InFlight
 from vlsu.runs.asking.limits import Budget
+from vlsu.runs.asking.memory import InFlightBytes
 from vlsu.runs.asking.pace import Breaker, RateLimit
 from vlsu.runs.asking.patience import MACHINE, SERVER_FAULTS, Patience, Retries
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.asking.sending import send_once
+from vlsu.runs.asking.tally import Tally
 from vlsu.runs.asking.tickets import Ticket
 from vlsu.runs.asking.warming import Warming
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["Executor", "Tally"]
+__all__ = ["Executor"]
 
 #: Requests kept ready beside those in flight, at least.
 READY = 256
@@ -44,23 +44,6 @@ BUSY = frozenset({503, 529})
 _ALL_REFUSED = Stop(StopReason.REFUSED, "every request so far was refused")
 _FAILED = Stop(StopReason.FAILED, "failed")
 _LIMIT_SPENT = "for the server's rate limit, which its headers say is used up"
-
-
-@dataclass(slots=True)
-class Tally:
-    """What an execution did.
-
-    Attributes:
-        planned: What the plan asks for, the same request counted each time it comes up.
-        asked: Requests completed now, by outcome.
-        retries: Attempts made again, by kind of fault.
-        stopped: Why it ended before the plan did, if so.
-    """
-
-    planned: int = 0
-    asked: Counter[str] = field(default_factory=Counter)
-    retries: Counter[str] = field(default_factory=Counter)
-    stopped: Stop | None = None
 
 
 class Executor:
@@ -78,6 +61,7 @@ class Executor:
         outcome_of: What a response counts as, for the progress shown.
         on_response: Called with the key of each response that is stored, and the response.
         retries: When a request is tried again.
+        in_flight_bytes: How much their images may hold; no bound by default.
         clock: The time, in seconds.
     """
 
@@ -95,6 +79,7 @@ class Executor:
         outcome_of: Callable[[Response], Outcome],
         on_response: Callable[[str, Raw, Response], None] | None = None,
         retries: Retries | None = None,
+        in_flight_bytes: InFlightBytes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -102,6 +87,7 @@ class Executor:
         self._images = images
         self._store = store
         self._in_flight = in_flight
+        self._bytes = in_flight_bytes
         self._rate = rate
         self._budget = budget
         self._progress = progress
@@ -241,6 +227,8 @@ class Executor:
         self._warming.clear()
         self._low.set()
         self._stop.set()
+        if self._bytes is not None:
+            self._bytes.stop()
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, unless the run ends."""
@@ -279,16 +267,22 @@ class Executor:
         It has not if the run was stopped, or the request is to be sent later.
         """
         await self._turn()
+        while self._bytes is not None and self._bytes.is_full and not self._ended:
+            if not waiting.request.images:
+                break
+            await self._bytes.wait()
         if why := self._budget.exhausted():
             self._end(why)
         if self._ended:
             return None
         if len(self._workers) > self._in_flight.size:  # by now fewer may be
             self._backlog.put_back(waiting)
+            if self._bytes is not None:
+                self._bytes.pass_on()
             return None
         self._budget.sent()
         ticket = self._in_flight.sent(self._clock())
-        raw, response = await send_once(self._model, waiting.request, self._images)
+        raw, response = await send_once(self._model, waiting.request, self._images, self._bytes)
         self._backlog.add_first(self._warming.came_back(waiting.key))
         now = self._clock()
         fault = response.fault

@@ -17,6 +17,7 @@ from vlsu.errors import UsageError
 from vlsu.models.base import TOKEN_COUNTS, Response
 from vlsu.registry import did_you_mean
 from vlsu.runs.asking.in_flight import InFlight
+from vlsu.runs.asking.memory import SHARE, InFlightBytes, machine_memory, read_bytes
 from vlsu.runs.asking.pace import RateLimit
 from vlsu.runs.stop import Stop, StopReason
 
@@ -317,6 +318,8 @@ class Limits:
         max_requests: Attempts one start may send.
         max_cost: Money one start may spend; needs a price.
         price: Of a million tokens.
+        max_memory: Bytes that the images of requests in flight may hold, or as people write it
+            (``2GB``, ``25%``); `None` for a quarter of the machine's.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range, or a cost is bounded without a
@@ -329,6 +332,7 @@ class Limits:
     max_requests: int | None = None
     max_cost: float | None = None
     price: Price | None = None
+    max_memory: int | str | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)
@@ -340,6 +344,8 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"{name.replace('_', '-')} {value:g}: give more than 0")
+        if self.max_memory is not None:
+            read_bytes(str(self.max_memory))
         if self.max_cost is not None and self.price is None:
             raise UsageError("max-cost needs a price; give --price INPUT,OUTPUT a million tokens")
 
@@ -356,6 +362,12 @@ class Limits:
         """
         most = self.most_in_flight if most is None else min(most, self.most_in_flight)
         return InFlight(most, self.concurrency or FIRST_IN_FLIGHT)
+
+    def in_flight_bytes(self) -> InFlightBytes:
+        """How much the images of requests in flight may hold."""
+        if self.max_memory is None:
+            return InFlightBytes(int(SHARE * machine_memory()))
+        return InFlightBytes(read_bytes(str(self.max_memory)))
 
     def rate(self) -> RateLimit:
         """The bounds a minute."""

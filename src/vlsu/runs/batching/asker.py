@@ -20,11 +20,11 @@ from vlsu.models.batching.base import (
     BatchState,
     BatchUnavailableError,
 )
-from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
+from vlsu.runs.asking.tally import Tally
 from vlsu.runs.batching.collecting import MOST_TRIES, Collector, Failed
 from vlsu.runs.batching.costing import likely_cost
 from vlsu.runs.batching.journal import Draft, Journal, SubmittedBatch, explained

@@ -10,11 +10,11 @@ from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Model, Outcome, Raw, Response
 from vlsu.models.batching.vllm_file import BatchFiles
 from vlsu.runs.asking.event_loop import stopped_by_signals
-from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
+from vlsu.runs.asking.tally import Tally
 from vlsu.runs.batching.asker import BatchAsker
 from vlsu.runs.batching.collecting import Collector
 from vlsu.runs.batching.files import FileAsker

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from vlsu.errors import ModelError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Response
 from vlsu.models.batching.base import BatchAnswer
-from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.progress import Progress
+from vlsu.runs.asking.tally import Tally
 from vlsu.runs.store.store import ERROR_BODY, ResponseStore
 
 __all__ = ["MOST_TRIES", "Collector", "Failed", "Pass"]

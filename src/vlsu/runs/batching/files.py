@@ -12,10 +12,10 @@ from vlsu.errors import DataError, RunError
 from vlsu.models.base import Fault, Outcome, Raw, Request
 from vlsu.models.batching.base import BatchAnswer
 from vlsu.models.batching.vllm_file import BatchFiles
-from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
+from vlsu.runs.asking.tally import Tally
 from vlsu.runs.batching.collecting import Collector, Failed
 from vlsu.runs.batching.options import Batching
 from vlsu.runs.stop import Stop, StopReason

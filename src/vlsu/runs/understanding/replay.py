@@ -13,8 +13,8 @@ import polars as pl
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Model
-from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.plan import Chunk
+from vlsu.runs.asking.tally import Tally
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.session import Session
