@@ -31,9 +31,11 @@ from tests.conftest import png
 from tests.support.caching_server import CachingServer, PromptCache
 
 from benchmarks.fewer_calls import Judged
+from benchmarks.measure import say
+from benchmarks.played_batches import batching
 from benchmarks.writing import markdown, write_results
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
-from vlsu.models.base import Model, Settings
+from vlsu.models.base import Settings
 from vlsu.models.formats.anthropic import Messages
 from vlsu.models.formats.google import GenerateContent
 from vlsu.models.formats.google import sampling as google_sampling
@@ -189,7 +191,7 @@ def served(
         process.stdout.close()
 
 
-def model_at(provider: str, root: str) -> Model:
+def model_at(provider: str, root: str) -> HttpModel:
     """The model as it is at its provider's own server, which is played at that address."""
     spec, settings = MODELS[provider], Settings()
     name = spec.partition("/")[2]
@@ -226,15 +228,17 @@ def bill(
     *,
     order: bool = False,
     latency: float = 0.05,
+    batched: bool = False,
     **options: Any,
 ) -> Bill:
     """Run it, and see what the server counted."""
     began = time.monotonic()
     with served(provider, table, order=order, latency=latency) as root, _folder() as out:
         limits = Limits(concurrency=options.pop("concurrency", CONCURRENCY))
-        run = evaluate(
-            dataset, model=model_at(provider, root), out=out / "run", limits=limits, **options
-        )
+        model = model_at(provider, root)
+        if batched:
+            options["batch"] = batching(model.endpoint.wire.url(model.endpoint.name, Settings()))
+        run = evaluate(dataset, model=model, out=out / "run", limits=limits, **options)
         _ = run.metrics, run.judgments  # read while the folder is there
         with urllib.request.urlopen(f"{root}/stats") as answer:
             found = json.load(answer)
@@ -247,6 +251,7 @@ def bill(
         found.get("read", 0),
         found.get("written", 0),
     )
+    say(f"{provider} {options} {seconds:.0f} s: {counts}")
     stored = run.record["requests"]["stored"]
     assert stored == found["requests"]
     return Bill(run, counts, stored, seconds)
@@ -262,35 +267,37 @@ def shares(provider: str, dataset: Dataset, table: Path, until: str) -> list[lis
     """The rows of one provider."""
     price = known_price(MODELS[provider])
     assert price is not None
-    order = bill(provider, dataset, table, order=True)
-    marks = bill(provider, dataset, table)
-    assert order.run.metrics == marks.run.metrics
     own = provider == "google"  # caches by itself
-    brief = bill(provider, dataset, table, order=own, policy_detail="brief")
-    drawn = bill(provider, dataset, table, order=own, until=until)
-    best = order if own else marks
+    given = dataset, table
+    marks = bill(provider, *given)
+    plain = marks if provider == "anthropic" else bill(provider, *given, order=True)
+    batch = bill(provider, *given, order=own, batched=True)
+    drawn = bill(provider, *given, order=own, until=until)
+    both = bill(provider, *given, order=own, until=until, batched=True)
+    for each in (plain, batch):
+        assert each.run.metrics == marks.run.metrics
+    rows = [("list price", "1.000", plain, ("", ""))]
+    if provider != "anthropic":
+        rows.append(("order alone", f"{plain.share(price, plain):.3f}", plain, None))
     name = "explicit caches, its own off" if own else "marks"
-    lines = [
-        ("order alone", order.share(price, order), order),
-        (name, marks.share(price, order), marks),
-        (
-            "a batch, nothing from a cache",
-            order.share(price, order, batched=True, hits=False),
-            order,
-        ),
-        ("a batch, as much from the cache", best.share(price, order, batched=True), best),
-        (f"until {until}", drawn.share(price, order), drawn),
-        (f"until {until}, in batches", drawn.share(price, order, batched=True), drawn),
-        ("--policy-detail brief", brief.share(price, order), brief),
-        ("--policy-detail brief, in batches", brief.share(price, order, batched=True), brief),
-    ]
-    listed = price.list_cost_of(order.counts)
+    rows.append((name, f"{marks.share(price, plain):.3f}", marks, None))
+    half = f"{plain.share(price, plain, batched=True, hits=False):.3f}"
+    rows.append(("--batch, without a hit", half, plain, ("", "")))
+    rows.append(("--batch", f"{batch.share(price, plain, batched=True):.3f}", batch, None))
+    rows.append((f"--until {until}", f"{drawn.share(price, plain):.3f}", drawn, None))
+    share = f"{both.share(price, plain, batched=True):.3f}"
+    rows.append((f"--until {until}, --batch", share, both, None))
+    if provider == "anthropic":
+        brief = bill(provider, *given, policy_detail="brief")
+        rows.append(("--policy-detail brief", f"{brief.share(price, plain):.3f}", brief, None))
+    listed = price.list_cost_of(plain.counts)
     return [
-        [MODELS[provider], "list price", "1.000", *_amounts(order)[:2], "", "", f"{listed:.2f}"],
-        *(
-            [MODELS[provider], what, f"{share:.3f}", *_amounts(of), f"{share * listed:.2f}"]
-            for what, share, of in lines
-        ),
+        [
+            *(MODELS[provider], what, share),
+            *(_amounts(of) if shown is None else [*_amounts(of)[:2], *shown]),
+            f"{float(share) * listed:.2f}",
+        ]
+        for what, share, of, shown in rows
     ]
 
 
@@ -331,10 +338,11 @@ caches what it has seen (here always; Google promises nothing). *marks*: as vlsu
 *explicit caches*: with a Gemini that caches nothing by itself; made tokens are counted, storage (a
 cent) is not. Metrics of all these are the same to the last digit, which is checked.
 
-Batches are priced over the same counted tokens by the rules in `prices.yaml` (half of all; of
-cached input as listed there), not sent: providers promise no hits within a batch (Anthropic's guide
-speaks of 30 to 98%), so both ends are shown. *until* is a stratified draw whose interval is that
-narrow. *brief* is another prompt: what it does to a model's accuracy is for a run to tell.
+Batches go through the code of `--batch` and are processed 64 requests at a time in any order, which
+is where their hits come from; providers promise none (Anthropic's guide speaks of 30 to 98%), so
+the price without any is shown too. They are priced by the rules in `prices.yaml`: half of all, of
+cached input as listed there. *until* is a stratified draw whose interval is that narrow. *brief* is
+another prompt: what it does to a model's accuracy is for a run to tell.
 """
 
 

@@ -129,6 +129,7 @@ class MemoryService:
         for identifier, held in self.provider.batches.items():
             if held.label == label:
                 assert keys == set(held.keys)
+                assert identifier not in others
                 return Batch(identifier, held.state)
         return None
 

@@ -141,6 +141,7 @@ def understanding(
     from vlsu.models.catalogue import folder_name
     from vlsu.runs import UnderstandingOptions, prepare, prepare_controls
 
+    costs.check(json=json)
     given = asked.given(
         structured=structured, logprobs=logprobs, score=score, guard_policy=guard_policy
     )
@@ -206,8 +207,7 @@ def understanding(
             show_run(run, as_json=json)
         if name in controlled and run.finished:
             run_controls(controlled[name], run, left, as_json=json)
-    if not json:
-        costs.show(runs)
+    costs.show(runs)
     if len(runs) < len(evaluations):
         raise typer.Exit(0)
     if json and several:

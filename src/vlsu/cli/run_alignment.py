@@ -83,6 +83,7 @@ def alignment(
     from vlsu.runs import AlignmentOptions, prepare_alignment
     from vlsu.runs.alignment.validation import load_calibration
 
+    costs.check(json=json)
     (named,) = choose_models([model], asked.models)
     judges = choose_models(judge or ["judge/offline"], asked.models, "--judge")
     chosen = open_chosen(named, asked.given())
@@ -113,5 +114,4 @@ def alignment(
     with progress.shown():
         done = run.run(out, progress)
     show_run(done, as_json=json)
-    if not json:
-        costs.show([done])
+    costs.show([done])

@@ -68,7 +68,7 @@ def mark(metadata: Mapping[str, object], name: str) -> bool | None:
 
     `None` if it is not given, or is none of these (see `unread_marks`).
     """
-    return _WORDS.get(str(metadata.get(name)).strip().lower())
+    return _WORDS.get(str(metadata[name]).strip().lower()) if name in metadata else None
 
 
 def mark_columns() -> list[pl.Expr]:
@@ -91,7 +91,9 @@ def admissible(metadata: Mapping[str, object]) -> int:
         >>> admissible({"admissible": ["safe", "borderline"]}), admissible({"admissible": "unsafe"})
         (3, 4)
     """
-    value = str(metadata.get(ADMISSIBLE, ""))
+    if ADMISSIBLE not in metadata:
+        return 0
+    value = str(metadata[ADMISSIBLE])
     return sum(1 << severity for severity, name in _NAMES.items() if re.search(name, value))
 
 

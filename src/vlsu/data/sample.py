@@ -51,14 +51,12 @@ class Sample:
 
     def grade(self, modality: str) -> Severity | None:
         """The gold grade of ``"image"``, ``"text"`` or ``"joint"``."""
-        grades = {"image": self.image_grade, "text": self.text_grade, "joint": self.joint_grade}
-        return grades[modality]
+        if modality == "joint":
+            return self.joint_grade
+        return {"image": self.image_grade, "text": self.text_grade}[modality]
 
     def category(self, modality: str) -> str | None:
         """The gold category identifier of ``"image"``, ``"text"`` or ``"joint"``."""
-        categories = {
-            "image": self.image_category,
-            "text": self.text_category,
-            "joint": self.joint_category,
-        }
-        return categories[modality]
+        if modality == "joint":
+            return self.joint_category
+        return {"image": self.image_category, "text": self.text_category}[modality]

@@ -32,7 +32,7 @@ class Severity(enum.IntEnum):
     @property
     def label(self) -> str:
         """The lower-case name used in files, prompts and tables: ``"safe"``."""
-        return self.name.lower()
+        return _LABELS[self]
 
     @property
     def letter(self) -> str:
@@ -61,6 +61,8 @@ class Severity(enum.IntEnum):
             ) from None
 
 
+#: By rank: read once for every grade of every judgment.
+_LABELS = tuple(severity.name.lower() for severity in Severity)
 #: Label -> rank: how files write a severity, and the number that tables of counts hold.
 SEVERITY_CODES: Mapping[str, int] = MappingProxyType({s.label: int(s) for s in Severity})
 

@@ -122,7 +122,8 @@ def estimate(
     each = WORD_TOKENS if task.one_word else each
     output_tokens = sum(calls.values()) * each
     cached = 0
-    if (least := getattr(model, "caches_from", None)) is not None:
+    least: int | None = getattr(model, "caches_from", None)
+    if least is not None:
         sizes = {m: task.system_bytes(m) for m in calls}
         long = {m: size for m, size in sizes.items() if is_cacheable(size, least)}
         cached = sum(max(0, calls[m] - 1) * size // BYTES_PER_TOKEN for m, size in long.items())

@@ -77,23 +77,32 @@ def judged(
     A request without a stored response is an `error`: it failed each time it was asked.
     """
     parsed = parsed or ParsedResponses()
-    for batch in batches(chunks):
-        rows: list[tuple[object, ...]] = []
-        gold: list[tuple[object, ...]] = []
-        for chunk in batch:
-            found = {p.key: parsed.get(p.key) for p in chunk.planned}
-            missing = [key for key, known in found.items() if known is None]
-            for key, stored in (store.responses(missing) if missing else {}).items():
-                found[key] = model.read(stored.raw), stored.raw.latency_s
-            for planned in chunk.planned:
-                response, latency_s = found[planned.key] or (_NO_ANSWER, None)
-                judgment = task.judge(planned.sample, planned.task_request, response)
-                rows.append(_row(judgment, planned.key, latency_s))
-            gold.extend(map(_gold_row, chunk.samples))
-        yield (
-            pl.DataFrame(rows, schema=JUDGMENTS, orient="row"),
-            pl.DataFrame(gold, schema=_GOLD, orient="row"),
-        )
+    rows: list[tuple[object, ...]] = []
+    gold: list[tuple[object, ...]] = []
+    # Chunk by chunk, so that neither requests nor responses outlive their judgments.
+    for chunk in chunks:
+        found = {p.key: parsed.get(p.key) for p in chunk.planned}
+        missing = [key for key, known in found.items() if known is None]
+        for key, stored in (store.responses(missing) if missing else {}).items():
+            found[key] = model.read(stored.raw), stored.raw.latency_s
+        for key, task_request, sample in chunk.planned:
+            response, latency_s = found[key] or (_NO_ANSWER, None)
+            rows.append(_row(task.judge(sample, task_request, response), key, latency_s))
+        gold.extend(map(_gold_row, chunk.samples))
+        if len(gold) >= SAMPLES:
+            yield _frames(rows, gold)
+            rows, gold = [], []
+    if gold:
+        yield _frames(rows, gold)
+
+
+def _frames(
+    rows: list[tuple[object, ...]], gold: list[tuple[object, ...]]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return (
+        pl.DataFrame(rows, schema=JUDGMENTS, orient="row"),
+        pl.DataFrame(gold, schema=_GOLD, orient="row"),
+    )
 
 
 def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:

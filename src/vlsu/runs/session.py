@@ -244,7 +244,7 @@ async def open_session(
             require_progress(progress)
             with folder.locked(), interrupted_at_once():
                 before = folder.check_same(record)
-                batches = open_batches_of(folder.path, batching)
+                batches = open_batches_of(folder.path, record.model.spec, batching)
                 store = open_store(
                     folder.responses_file, replayed or record.get("store"), only_read=bool(replayed)
                 )

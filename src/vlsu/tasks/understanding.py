@@ -121,24 +121,21 @@ class Understanding:
             likely: Of a prompt with the detail ``category``, modality -> the categories whose lines
                 are stated; those of all categories for one that is missing.
         """
-        requests = []
+        requests: list[TaskRequest] = []
+        prompt, image_text = self._prompt, self._image_text
+        image = ImagePart(sample.image_sha256) if sample.image_sha256 else None
         for modality in ("image", "joint", "text"):
             if modality not in self.modalities or _lacks(sample, modality):
                 continue
-            parts: list[Part] = []
-            if modality != "text" and sample.image_sha256:
-                parts.append(ImagePart(sample.image_sha256))
-            if modality == "image":
-                text = self._image_text
-            else:
-                text = self._prompt.user(modality, sample.text)
-            if self._prompt.lines:
+            text = image_text if modality == "image" else prompt.user(modality, sample.text)
+            if prompt.lines:
                 every = self._policy.category_ids
-                lines = self._prompt.lines_of(modality, (likely or {}).get(modality, every))
+                lines = prompt.lines_of(modality, (likely or {}).get(modality, every))
                 text = "\n\n".join(each for each in (lines, text) if each)
-            if text:
-                parts.insert(0 if self._prompt.image_last else len(parts), text)
-            messages = (*self._systems[modality], Message("user", tuple(parts)))
+            parts: tuple[Part, ...] = (text,) if text else ()
+            if modality != "text" and image is not None:
+                parts = (*parts, image) if prompt.image_last else (image, *parts)
+            messages = (*self._systems[modality], Message("user", parts))
             schema = self._schemas[modality]
             requests += [
                 TaskRequest(modality, Request(messages, schema, draw)) for draw in self._draws
@@ -180,22 +177,23 @@ class Understanding:
     def judge(self, sample: Sample, task_request: TaskRequest, response: Response) -> Judgment:
         """Parse one response into a judgment."""
         answer = read_answer(response, self._policy)
-        return Judgment(
-            sample_id=sample.id,
-            modality=task_request.modality,
-            framing=task_request.framing,
-            expected=sample.grade(task_request.modality),
-            predicted=answer.severity,
-            outcome=answer.outcome,
-            expected_category=sample.category(task_request.modality),
-            category=answer.category,
-            p_unsafe=response.p_unsafe,
-            answer=answer_excerpt(response.text),
-            input_tokens=response.input_tokens,
-            output_tokens=response.output_tokens,
-            cached_tokens=response.cached_tokens,
-            cache_write_tokens=response.cache_write_tokens,
-            reasoning_tokens=response.reasoning_tokens,
+        modality, _, framing = task_request
+        return Judgment(  # by position, which takes half the time
+            sample.id,
+            modality,
+            framing,
+            sample.grade(modality),
+            answer.severity,
+            answer.outcome,
+            sample.category(modality),
+            answer.category,
+            response.p_unsafe,
+            answer_excerpt(response.text),
+            response.input_tokens,
+            response.output_tokens,
+            response.cached_tokens,
+            response.cache_write_tokens,
+            response.reasoning_tokens,
         )
 
 

@@ -412,3 +412,36 @@ def test_what_is_echoed_of_a_row_is_cut_and_printable(tmp_path):
     assert "\x1b" not in sample.metadata["image_fault"]
     assert all(len(example.value) < 140 for example in report.examples)
     assert all(len(finding.detail) < 200 for finding in check_dataset(report.dataset).findings)
+
+
+def test_files_that_are_one_are_read_once(tmp_path):
+    """Rows that show one file, and hard links of it, which are the same bytes by other names."""
+    files = put(tmp_path / "images", "a.png", "b.png")
+    os.link(tmp_path / "images/a.png", tmp_path / "images/linked.png")
+    folder = ImageFolder(tmp_path / "images")
+    state, data = folder.read_once("a.png", {})
+    assert data == files["a.png"]
+    for path in ("a.png", "linked.png"):
+        assert folder.read_once(path, {state: "its hash"}) == (state, b"")
+    other, data = folder.read_once("b.png", {state: "its hash"})
+    assert (other != state, data) == (True, files["b.png"])
+    # One that was written again is another.
+    (tmp_path / "images/b.png").write_bytes(picture(300))
+    assert folder.read_once("b.png", {other: "its hash"})[1] == picture(300)
+
+    rows = ["1,a,a.png,safe", "2,b,linked.png,safe", "3,c,a.png,safe", "4,d,b.png,safe"]
+    report = imported(tmp_path, *rows)
+    hashes = [sample.image_sha256 for sample in report.dataset]
+    assert hashes[0] == hashes[1] == hashes[2] == hashlib.sha256(files["a.png"]).hexdigest()
+    assert hashes[3] == hashlib.sha256(picture(300)).hexdigest()
+    assert report.dataset.info.counts["images"] == 2
+
+
+def test_the_same_name_in_very_many_folders_is_no_ambiguity(tmp_path):
+    paths = [f"{n}/image.png" for n in range(600)]
+    files = put(tmp_path / "images", "image.png", *paths)
+    rows = [f"{n},what is this,{path},safe" for n, path in enumerate(paths)]
+    report = imported(tmp_path, *rows, "top,what is this,far/away/image.png,safe")
+    found = shown(report, files)
+    assert {str(n): path for n, path in enumerate(paths)}.items() <= found.items()
+    assert found["top"] == "image.png"  # that path's end, whatever folders have one of its name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -46,6 +46,9 @@ POLICY_FILE = "policy.yaml"
 IMPORT_FILE = "import.json"
 #: Value of `format` in `DATASET_FILE`.
 FORMAT = "vlsu-dataset/1"
+
+#: So many identifiers are looked for in a list; more are joined.
+LISTED = 10_000
 
 _AGAIN = "write the dataset again"
 
@@ -148,6 +151,26 @@ class Dataset:
             DataError: A row is not a valid sample; the message names it.
         """
         return map(to_sample, self.rows(batch))
+
+    def frame_with(self, ids: pl.Series) -> pl.LazyFrame:
+        """The rows with these identifiers, in order, lazily; as `frame`."""
+        if len(ids) <= LISTED:
+            # Evaluated as the file is read, so that other columns are decoded of few rows only;
+            # but with a hash table of its own for every part of the file.
+            return self.frame().filter(pl.col("id").is_in(ids.implode()))
+        wanted = ids.rename("id").to_frame().lazy()
+        return self.frame().join(wanted, on="id", how="semi", maintain_order="left")
+
+    def samples_with(self, ids: Iterable[str], batch: int = 8192) -> Iterator[Sample]:
+        """The samples with these identifiers, in order, read like `samples`.
+
+        Raises:
+            DataError: As `samples`.
+        """
+        with self.reading():
+            rows = self.frame_with(pl.Series("id", list(ids), dtype=pl.String())).select(COLUMNS)
+            for part in rows.collect_batches(chunk_size=batch, maintain_order=True):
+                yield from map(to_sample, part.iter_rows())
 
     def rows(self, batch: int = 8192) -> Iterator[Row]:
         """Every raw row in order, read like `samples`."""

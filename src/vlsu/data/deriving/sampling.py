@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -61,12 +62,14 @@ def sample_dataset(
         strata.setdefault(tuple(grades), []).append((rank, id_))
     found = {key: len(members) for key, members in strata.items()}
     sizes = _balanced(found, n) if balanced else _proportional(found, n)
-    chosen = {id_ for key, members in strata.items() for _, id_ in sorted(members)[: sizes[key]]}
+    chosen = [
+        id_ for key, members in strata.items() for _, id_ in heapq.nsmallest(sizes[key], members)
+    ]
     how = ("balanced by joint severity, " if balanced else "") + "stratified by pattern"
     return write_part(
         dataset,
         out,
-        (sample for sample in dataset.samples() if sample.id in chosen),
+        dataset.samples_with(chosen),
         suffix="sample",
         which=f"{n} of the {len(dataset)} samples",
         how=f", {how}, seed {seed}",

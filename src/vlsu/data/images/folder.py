@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from vlsu._files import open_beneath
@@ -16,7 +17,7 @@ from vlsu.data.images.probe import EXTENSIONS
 from vlsu.data.images.store import read_descriptor
 from vlsu.errors import DataError
 
-__all__ = ["ImageFolder", "Match"]
+__all__ = ["FileState", "ImageFolder", "Match"]
 
 _SUFFIXES = {f".{extension}" for extension in EXTENSIONS} | {".jpeg", ".jpe", ".jfif", ".tif"}
 #: Maximum length of a path (PATH_MAX of Linux), and of its parts that are compared.
@@ -25,6 +26,15 @@ _MAX_LENGTH, _MAX_PARTS = 4096, 64
 _MAX_CANDIDATES = 256
 
 _Parts = tuple[str, ...]
+
+
+class FileState(NamedTuple):
+    """Which file it is, whatever its name, and when it was last written."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +131,29 @@ class ImageFolder:
             DataError: It cannot be read.
         """
         try:
-            descriptor = open_beneath(self.root, self._targets.get(path, path))
-            return read_descriptor(descriptor)
+            return read_descriptor(self._open(path))
         except OSError as error:
             raise DataError(f"cannot be read ({error.strerror})") from None
+
+    def read_once(self, path: str, known: Mapping[FileState, str]) -> tuple[FileState, bytes]:
+        """The state of a matched file and its bytes; no bytes if its state is known.
+
+        Raises:
+            DataError: As `read`.
+        """
+        try:
+            descriptor = self._open(path)
+            facts = os.fstat(descriptor)
+            state = FileState(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            if state in known:
+                os.close(descriptor)
+                return state, b""
+            return state, read_descriptor(descriptor)
+        except OSError as error:
+            raise DataError(f"cannot be read ({error.strerror})") from None
+
+    def _open(self, path: str) -> int:
+        return open_beneath(self.root, self._targets.get(path, path))
 
     def _marked(self, match: Match, name: str, parts: _Parts) -> Match:
         whole = len(_parts(match.path)) == len(parts)
@@ -217,11 +246,9 @@ class _Index:
             fitting.append((rank, self._paths[place]))
         for start in range(1, len(wanted)):
             shorter = wanted[start:]
-            for place in self._ending_in(shorter):
-                parts = self._parts(place)
-                if len(parts) == len(shorter):
-                    rank = (_likeness(parts, shorter), 1, -len(shorter))
-                    fitting.append((rank, self._paths[place]))
+            for place in self._with_key(shorter):
+                rank = (_likeness(self._parts(place), shorter), 1, -len(shorter))
+                fitting.append((rank, self._paths[place]))
         if not fitting:
             return None
         images = [(rank, path) for rank, path in fitting if _is_image_name(path)]
@@ -231,6 +258,13 @@ class _Index:
 
     def _parts(self, place: int) -> _Parts:
         return self._parts_of(self._paths[place])
+
+    def _with_key(self, parts: _Parts) -> range:
+        """The files at these very folders and name, but for letter case and Unicode form."""
+        key = _key(parts)
+        first = bisect_left(self._keys, key)
+        last = bisect_right(self._keys, key, first)
+        return range(first, min(last, first + _MAX_CANDIDATES))
 
     def _ending_in(self, parts: _Parts) -> range:
         key = _key(parts)

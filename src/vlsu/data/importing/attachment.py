@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from vlsu._text import one_line, quoted
-from vlsu.data.images.folder import ImageFolder, Match
+from vlsu.data.images.folder import FileState, ImageFolder, Match
 from vlsu.data.images.inline import inline_image
 from vlsu.data.images.probe import ImageError, ImageFault
 from vlsu.data.images.store import ImageStore
@@ -16,6 +16,8 @@ from vlsu.errors import DataError
 
 __all__ = ["ImageAttacher"]
 
+#: Files whose hash is remembered, so that they are not read again.
+REMEMBERED = 50_000
 #: Shown instead of a file name for an image that is embedded in its row.
 _IN_ROW = "the image in the row"
 _AT_ADDRESS = "image not fetched: run vlsu data fetch, or give its folder with --images"
@@ -46,6 +48,7 @@ class ImageAttacher:
         self._store = store
         self._implied = implied
         self._claims: dict[str, str] = {}
+        self._stored_files: dict[FileState, str] = {}
 
     def attach(self, row: SourceRow) -> tuple[Sample, list[Note]]:
         """The row's sample, with its image if one can be read, and notes.
@@ -76,11 +79,20 @@ class ImageAttacher:
             fault = f"missing: {one_line(named)}" if unrecorded else None
             return _without_image(row, fault), _missing(row)
         notes = [*found.notes, *self._doubts(row, found.match)]
+        path = found.match.path
         try:
-            data = self._folder.read(found.match.path)
+            state, data = self._folder.read_once(path, self._stored_files)
         except DataError as error:
-            return self._refused(row, found.match.path, error, notes)
-        return self._stored(row, found.match.path, data, notes)
+            return self._refused(row, path, error, notes)
+        try:
+            sha256 = self._stored_files.get(state) or self._store.add(data)
+        except ImageError as error:
+            return self._refused(row, path, error, notes)
+        # Rows share images, and files that are hard links share their bytes: read and hashed once.
+        while len(self._stored_files) >= REMEMBERED:
+            del self._stored_files[next(iter(self._stored_files))]
+        self._stored_files[state] = sha256
+        return _attached(row, path, sha256, notes)
 
     def _find(self, row: SourceRow, folder: ImageFolder) -> _Found | None:
         paths = [name for name in row.image_names if "://" not in name]
@@ -106,10 +118,7 @@ class ImageAttacher:
             sha256 = self._store.add(data)
         except ImageError as error:
             return self._refused(row, name, error, notes)
-        if row.image_sha256 not in (None, sha256):
-            kind, fix = "image differs from its stated SHA-256", "give the image that was meant"
-            notes.append(Note(row.line, kind, quoted(name), fix, problem=True))
-        return replace(row.sample, image_sha256=sha256), notes
+        return _attached(row, name, sha256, notes)
 
     def _refused(
         self, row: SourceRow, name: str, error: DataError, notes: list[Note]
@@ -133,6 +142,15 @@ class ImageAttacher:
             kind, fix = "one image file for several addresses", "name the files by the rows' ids"
             notes.append(Note(row.line, kind, quoted(match.path), fix, problem=True))
         return notes
+
+
+def _attached(
+    row: SourceRow, name: str, sha256: str, notes: list[Note]
+) -> tuple[Sample, list[Note]]:
+    if row.image_sha256 not in (None, sha256):
+        kind, fix = "image differs from its stated SHA-256", "give the image that was meant"
+        notes.append(Note(row.line, kind, quoted(name), fix, problem=True))
+    return replace(row.sample, image_sha256=sha256), notes
 
 
 def _without_inline(row: SourceRow, image: str) -> SourceRow:

@@ -72,7 +72,7 @@ def parse_finish_reason(reason: object, *, missing: Ending) -> Ending:
     >>> parse_finish_reason(None, missing=Ending.UNKNOWN)
     <Ending.UNKNOWN: 'unknown'>
     """
-    if isinstance(reason, Mapping):
+    if not isinstance(reason, str) and isinstance(reason, Mapping):
         reason = reason.get("type")
     if reason is None or reason == "":
         return missing
@@ -81,7 +81,7 @@ def parse_finish_reason(reason: object, *, missing: Ending) -> Ending:
 
 def finish_reason_text(reason: object) -> str:
     """A finish reason as a string; empty if there is none."""
-    if isinstance(reason, Mapping):
+    if not isinstance(reason, str) and isinstance(reason, Mapping):
         reason = reason.get("type")
     return reason[:MAX_LENGTH] if isinstance(reason, str) else ""
 

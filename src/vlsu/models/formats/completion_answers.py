@@ -11,7 +11,7 @@ filter intervenes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from vlsu.models.base import Outcome, Response
 from vlsu.models.bodies.endings import Ending, parse_finish_reason
@@ -132,9 +132,9 @@ def _completion(choice: Tree, usage: Tree) -> Response:
             return malformed_response("the answer has no message")
         message = {}
     text, refusal = _text(message.get("content")), _refusal(message)
-    prompt, generated = (
-        as_object(usage.get(f"{part}_tokens_details")) for part in ("prompt", "completion")
-    )
+    prompt = as_object(usage.get("prompt_tokens_details"))
+    generated = as_object(usage.get("completion_tokens_details"))
+    steps = as_array(as_object(choice.get("logprobs")).get("content"))
     return completed_response(
         text or refusal,
         ending,
@@ -149,29 +149,30 @@ def _completion(choice: Tree, usage: Tree) -> Response:
         ),
         cache_write_tokens=token_count(prompt.get("cache_write_tokens")),
         reasoning_tokens=token_count(generated.get("reasoning_tokens")),
-        p_unsafe=lambda: _p_unsafe(
-            as_array(as_object(choice.get("logprobs")).get("content")), text
-        ),
+        p_unsafe=(lambda: _p_unsafe(steps, text)) if steps else None,
     )
 
 
 def _refusal(message: Tree) -> str:
     """The refusal that replaces an answer: a field, or content parts."""
-    return as_text(message.get("refusal")) or "".join(
-        as_text(as_object(part).get("refusal")) for part in as_array(message.get("content"))
+    refusal, content = message.get("refusal"), message.get("content")
+    if isinstance(content, str):  # as nearly all are: judging a million reads each
+        return as_text(refusal)
+    return as_text(refusal) or "".join(
+        as_text(as_object(part).get("refusal")) for part in as_array(content)
     )
 
 
 def _text(content: object) -> str:
     """The answer's text: a string, a list of text parts, or null."""
-    return as_text(content) or "".join(
-        as_text(as_object(part).get("text")) for part in as_array(content)
-    )
+    if isinstance(content, str):
+        return content
+    return "".join(as_text(as_object(part).get("text")) for part in as_array(content))
 
 
-def _p_unsafe(tokens: object, text: str) -> float | None:
-    steps = [as_object(token) for token in as_array(tokens)]
-    place = locate_severity([_token(step) for step in steps], text) if steps else None
+def _p_unsafe(tokens: Sequence[object], text: str) -> float | None:
+    steps = [as_object(token) for token in tokens]
+    place = locate_severity([_token(step) for step in steps], text)
     if place is None:
         return None
     step = steps[place.token]

@@ -171,6 +171,8 @@ def first_choice(choices: Sequence[object]) -> Tree:
 
     Servers may list choices in the order in which they finished.
     """
+    if len(choices) == 1:
+        return as_object(choices[0])
     numbered = [
         (place if (index := token_count(choice.get("index"))) is None else index, choice)
         for place, choice in enumerate(choices)
@@ -196,11 +198,13 @@ def as_text(value: object) -> str:
 
 def token_count(value: object) -> int | None:
     """The value if it is a token count, also as a float or a string of digits; else `None`."""
+    if value is None or type(value) is int:
+        return value if value is not None and 0 <= value <= MAX_TOKENS else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         return token_count(int(value))
     if isinstance(value, float) and value.is_integer():
         return token_count(int(value))
-    return value if type(value) is int and 0 <= value <= MAX_TOKENS else None
+    return None
 
 
 def message_text(message: Message) -> str:
@@ -313,16 +317,17 @@ def completed_response(
     whole = outcome is Outcome.OK and ending is Ending.NORMAL
     return Response(
         outcome,
-        text=text,
-        reasoning=reasoning,
-        finish_reason=name,
-        cut_off=ending in (Ending.TOKEN_LIMIT, Ending.UNKNOWN),
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cached_tokens=cached_tokens,
-        cache_write_tokens=cache_write_tokens,
-        reasoning_tokens=reasoning_tokens,
-        p_unsafe=p_unsafe() if whole and p_unsafe is not None else None,
+        text,
+        reasoning,
+        name,
+        ending is Ending.TOKEN_LIMIT or ending is Ending.UNKNOWN,
+        input_tokens,
+        output_tokens,
+        p_unsafe() if whole and p_unsafe is not None else None,
+        None,
+        cached_tokens,
+        cache_write_tokens,
+        reasoning_tokens,
     )
 
 
@@ -362,8 +367,8 @@ def failed_response(status: int, error: ErrorBody) -> Response:
 
 def guardrail_intervened(tree: Tree) -> bool:
     """Whether Amazon Bedrock reports that its guardrail replaced the answer."""
-    action = as_text(tree.get("amazon-bedrock-guardrailAction"))
-    return action.upper().endswith("INTERVENED")
+    action = tree.get("amazon-bedrock-guardrailAction")
+    return isinstance(action, str) and action.upper().endswith("INTERVENED")
 
 
 def error_message(message: str) -> str:

@@ -44,8 +44,6 @@ CHUNK = 16
 SORTED = 20_000
 #: Rows read at a time where a part of a dataset is read in its order.
 READ = 8192
-#: So many identifiers are looked for in a list; more are joined.
-LISTED = 10_000
 
 
 class Planned(NamedTuple):
@@ -86,12 +84,11 @@ class Subset:
 
     def frame(self, dataset: Dataset) -> pl.LazyFrame:
         """The dataset's rows that the run covers, in the dataset's order."""
-        frame = dataset.frame()
         if self.limit is None or self.limit >= len(dataset):
-            return frame
+            return dataset.frame()
         with dataset.reading():
             files = tuple(map(_File.at, (dataset.path / name for name in dataset.info.files)))
-            return _with_ids(frame, _drawn(files, self.limit, self.seed))
+            return dataset.frame_with(_drawn(files, self.limit, self.seed))
 
     def size(self, dataset: Dataset) -> int:
         """How many samples the run covers."""
@@ -106,7 +103,7 @@ class ChosenSamples:
 
     def frame(self, dataset: Dataset) -> pl.LazyFrame:
         """The dataset's rows that the run covers, in the dataset's order."""
-        return _with_ids(dataset.frame(), pl.Series("id", self.ids, dtype=pl.String()))
+        return dataset.frame_with(pl.Series("id", self.ids, dtype=pl.String()))
 
     def size(self, dataset: Dataset) -> int:
         """How many samples the run covers."""
@@ -147,16 +144,6 @@ def _drawn(files: tuple[_File, ...], limit: int, seed: int) -> pl.Series:
     below = number < last
     equal = ids.filter(pl.Series(number == last)).sort()
     return pl.concat([ids.filter(pl.Series(below)), equal.head(limit - int(below.sum()))])
-
-
-def _with_ids(frame: pl.LazyFrame, ids: pl.Series) -> pl.LazyFrame:
-    """The rows with these identifiers, in the frame's order."""
-    if len(ids) <= LISTED:
-        # Evaluated as the file is read, so that other columns are decoded of few rows only; but
-        # with a hash table of its own for every part of the file.
-        return frame.filter(pl.col("id").is_in(ids.implode()))
-    wanted = ids.rename("id").to_frame().lazy()
-    return frame.join(wanted, on="id", how="semi", maintain_order="left")
 
 
 def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -> Iterator[Sample]:
