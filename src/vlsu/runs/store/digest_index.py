@@ -62,7 +62,7 @@ class DigestIndex:
         runs, recent = self._state
         return sum(len(run[0]) for run in runs) + len(recent)
 
-    def add(self, digests: bytes, numbers: Sequence[int] | _Numbers) -> None:
+    def add(self, digests: bytes | bytearray, numbers: Sequence[int] | _Numbers) -> None:
         """Add digests that are not in it, one after another, with their numbers."""
         if len(numbers) > _RECENT:
             runs, recent = self._state
@@ -70,7 +70,7 @@ class DigestIndex:
             return
         runs, recent = self._state
         for place, number in enumerate(numbers):
-            recent[digests[place * DIGEST : (place + 1) * DIGEST]] = int(number)
+            recent[bytes(digests[place * DIGEST : (place + 1) * DIGEST])] = int(number)
         if len(recent) >= _RECENT:
             run = _sorted(b"".join(recent), np.fromiter(recent.values(), np.int64, len(recent)))
             self._state = _with(runs, run), {}
@@ -93,11 +93,12 @@ class DigestIndex:
         return found
 
 
-def _sorted(digests: bytes, numbers: _Numbers) -> _Run:
+def _sorted(digests: bytes | bytearray, numbers: _Numbers) -> _Run:
     words = np.frombuffer(digests, ">u8")
     heads = words[::2].astype(np.uint64)
     order = np.argsort(heads, kind="stable")
-    return heads[order], words[1::2].astype(np.uint64)[order], numbers[order]
+    heads = heads[order]
+    return heads, words[1::2][order].astype(np.uint64), numbers[order]
 
 
 def _with(runs: tuple[_Run, ...], run: _Run) -> tuple[_Run, ...]:
@@ -115,7 +116,10 @@ def _find(run: _Run, heads: _Words, tails: _Words, found: _Numbers) -> None:
     sorted_heads, sorted_tails, numbers = run
     places = np.searchsorted(sorted_heads, heads)
     np.minimum(places, len(sorted_heads) - 1, out=places)
-    for each in np.flatnonzero(sorted_heads[places] == heads):
+    alike = sorted_heads[places] == heads
+    same = alike & (sorted_tails[places] == tails)
+    found[same] = numbers[places[same]]
+    for each in np.flatnonzero(alike & ~same):  # digests that share their first 64 bits
         place = int(places[each])
         while place < len(sorted_heads) and sorted_heads[place] == heads[each]:
             if sorted_tails[place] == tails[each]:

@@ -64,6 +64,7 @@ class StoredKeys:
             self.last += count
 
     def _add_segments(self, connection: sqlite3.Connection) -> None:
+        begun, digests = self.last, bytearray()
         select = "SELECT first, keys, checksum FROM segments WHERE first > ? ORDER BY first"
         for first, keys, crc in connection.execute(select, (self.last_of_segments,)):
             if not isinstance(keys, bytes) or zlib.crc32(keys) != crc or len(keys) % DIGEST:
@@ -74,8 +75,10 @@ class StoredKeys:
             self.last_of_segments = end
             if end > self.last:
                 begin = max(first, self.last + 1)
-                self._index.add(keys[(begin - first) * DIGEST :], np.arange(begin, end + 1))
+                digests += keys[(begin - first) * DIGEST :]
                 self.last = end
+        if digests:
+            self._index.add(digests, np.arange(begun + 1, self.last + 1))
 
     def _add_rows(self, connection: sqlite3.Connection) -> None:
         select = "SELECT number, key FROM responses WHERE number > ? ORDER BY number"
