@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 import sys
 import time
 from collections import deque
@@ -250,12 +251,14 @@ def completion(content: str) -> dict[str, object]:
     }
 
 
-async def serve(latency_s: float, port: int, lifetime_s: float) -> None:
-    """Serve on loopback for so long."""
+async def serve(
+    latency_s: float, port: int, lifetime_s: float, context: ssl.SSLContext | None
+) -> None:
+    """Serve on loopback for so long, with TLS if there is a context for it."""
     loop = asyncio.get_running_loop()
     server = Server(latency_s)
     listening = await loop.create_server(
-        lambda: Connection(server), "127.0.0.1", port, backlog=4096
+        lambda: Connection(server), "127.0.0.1", port, backlog=4096, ssl=context
     )
     async with listening:
         print(json.dumps({"port": listening.sockets[0].getsockname()[1]}), flush=True)
@@ -268,11 +271,16 @@ def run(serve: Callable[[float, int, float], Coroutine[None, None, None]], about
     parser.add_argument("--latency", type=float, default=0.02, help="seconds (default: 0.02)")
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
     parser.add_argument("--lifetime", type=float, default=LIFETIME_S, help="seconds at most")
+    parser.add_argument("--certificate", help="PEM file with key and certificate: speak TLS")
     options = parser.parse_args()
+    context = None
+    if options.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options.certificate)
     import uvloop  # of the peers' environment; what else is here is imported from others too
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(options.latency, options.port, options.lifetime))
+        runner.run(serve(options.latency, options.port, options.lifetime, context))
     return 0
 
 

@@ -21,6 +21,7 @@ from hypothesis import settings
 from PIL import Image
 
 from tests.support.distribution import distributed, processes
+from tests.support.tls import servers_behind_tls
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.policy import Severity, default_policy
 
@@ -197,9 +198,13 @@ def grade(severity: str, category: str | None = None) -> dict[str, Any]:
     return completion(json.dumps({"severity": severity, "category": category}))
 
 
-@pytest.fixture(params=["plain", "other"])
-def client(request, monkeypatch):
-    """Both clients, on addresses that the plain one would be chosen for."""
+@pytest.fixture(params=["plain", "tls", "other"])
+def client(request, monkeypatch, tmp_path_factory):
+    """Both clients, on addresses that the first would be chosen for, and that one with TLS too."""
     if request.param == "other":
         monkeypatch.setattr("vlsu.models.http.client.is_simple_http", lambda url: False)
-    return request.param
+    if request.param != "tls":
+        yield request.param
+        return
+    with servers_behind_tls(tmp_path_factory.mktemp("tls")):
+        yield request.param

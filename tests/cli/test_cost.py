@@ -13,12 +13,13 @@ import pytest
 
 import vlsu
 from tests.conftest import ChatServer, chat_servers, completion, grade, make_dataset
+from tests.support.batch_services import OpenAIServer, batch_servers
 from tests.support.commands import vlsu as command
 from tests.support.values import present
 from vlsu.data import Dataset
-from vlsu.models.base import Outcome, Response, Settings
+from vlsu.models.base import Settings
 from vlsu.models.bodies.image_tokens import image_tokens
-from vlsu.runs import BatchPrice, Limits, Price, ResponseStore, load_run
+from vlsu.runs import BatchPrice, Limits, Price, load_run
 from vlsu.runs.finished.ledger import ledger
 from vlsu.runs.finished.spending import unbeaten
 
@@ -157,23 +158,20 @@ def test_an_alignment_runs_cost_is_told_by_framing_and_judge(alignment: Path) ->
     assert found["total"] == pytest.approx(answers + judge["cost"], abs=1e-6)
 
 
-def test_what_came_by_a_batch_is_priced_so_in_each_modality(
-    data: Dataset, server: ChatServer, tmp_path: Path
-) -> None:
-    """Half of the responses are marked as a batch's, whichever they are."""
-    run = vlsu.evaluate(
-        data,
-        model="openai/a",
-        base_url=server.base_url,
-        out=tmp_path / "run",
-        limits=Limits(price=PRICE),
-    )
-    keys = run.judgments["request_key"].unique().sort().to_list()
-    store = ResponseStore(run.path / "responses.sqlite")
-    for key in keys[:10]:
-        store.put_usage(key, "openai/a", Response(Outcome.OK), batched=True)
-    store.close()
-    found = ledger(load_run(run.path))
+def test_what_came_by_a_batch_is_priced_so_in_each_modality(data: Dataset, tmp_path: Path) -> None:
+    """Ten requests are sent one by one, and the other ten as a batch."""
+    prices = tmp_path / "prices.yaml"
+    batch = "batch: {input: 1.5, output: 7.5}"
+    prices.write_text(f"prices: {{openai/mock: {{input: 3, output: 15, cached: 0.3, {batch}}}}}")
+    with batch_servers() as start:
+        server = start(OpenAIServer(answer))
+        arguments: tuple[object, ...] = ("run", "understanding", data.path)
+        arguments += ("--model", "openai/mock", "--base-url", server.base_url)
+        arguments += ("--price", prices, "--out", tmp_path / "run")
+        said(*arguments, "--max-requests", "10")
+        said(*arguments, "--batch")
+        assert (len(server.asked), server.paid.total()) == (10, 10)
+    found = ledger(load_run(tmp_path / "run"))
     in_batch = (5000 * 1.5 + 40 * 7.5) / 1e6  # its batches have no price of cached input
     assert found.total == pytest.approx(10 * EACH + 10 * in_batch, abs=1e-6)
     parts = found.of("modality").values()
@@ -231,6 +229,32 @@ def test_image_tokens_in_a_body(body: object, tokens: int | None) -> None:
     assert image_tokens(json.dumps(body).encode()[:-3]) is None
 
 
+def test_a_run_by_batches_costs_what_its_prices_of_batches_say(
+    data: Dataset, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        "currency: USD\nprices: {openai/mock: {input: 4, output: 16, cached: 1, batch: 0.5}}\n"
+    )
+    with batch_servers() as start:
+        server = start(OpenAIServer(answer))
+        said(
+            *("run", "understanding", data.path, "--model", "openai/mock", "--batch"),
+            *("--base-url", server.base_url, "--price", prices, "--out", tmp_path / "run"),
+        )
+    run = load_run(tmp_path / "run")
+    listed = (5000 * 4 + 40 * 16) / 1e6
+    assert run.record.cost.total == pytest.approx(20 * (listed - 4000 * 3 / 1e6) / 2, abs=1e-6)
+    assert run.record.cost.saved == {
+        "batch": pytest.approx(20 * listed / 2, abs=1e-6),
+        "cache": pytest.approx(20 * 4000 * 3 / 2 / 1e6, abs=1e-6),
+        "shared": pytest.approx(16 * listed, abs=1e-6),
+    }
+    (found,) = cost(run.path)["runs"]
+    assert found["saved"] == run.record.cost.saved
+    assert found["by"]["modality"]["joint"]["batched_input_tokens"] == 12 * 5000
+
+
 def test_of_a_run_that_was_stopped_the_cost_so_far_is_told(
     data: Dataset, server: ChatServer, tmp_path: Path
 ) -> None:
@@ -276,6 +300,8 @@ def test_a_runs_end_and_its_report_say_what_it_cost(
         assert "What this cost" in text
         assert "From the list price to what was paid" in text or name == "report.html"
     assert 'href="#cost"' in (tmp_path / "report.html").read_text()
+    refused = said(*arguments, "--cost-report", "--json", code=2)
+    assert "--cost-report: not with --json" in refused
     free = tmp_path / "free"
     vlsu.evaluate(data, model="baseline/majority", out=free)
     command("report", free, "--out", tmp_path / "free.html")

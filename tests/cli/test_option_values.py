@@ -38,6 +38,10 @@ WHOLE = {
     "view": None,  # serves until it is ended; what it refuses is tried below
     "models": "",
     "prompts": "",
+    "store info": "run",
+    "store verify": "run",
+    "store merge": "run part --out out/merged.sqlite",
+    "store prune": "run --yes",
     "policy": "",
     "data import": "csv pairs.csv --out out/d",
     "data check": "dataset",

@@ -64,7 +64,8 @@ def test_an_answer_is_found_by_its_framing_its_kind_and_whether_it_is_as_it_shou
         right = None if refused is None else refused == (gold == "unsafe")
         answered = {True: "as it should", False: "not as it should", None: None}[right]
         expected.append((id_, framing, name.replace("_", " "), answered))
-    assert facets.parts.rows() == expected
+    in_order = {id_: place for place, id_ in enumerate(facets.ids)}
+    assert facets.parts.rows() == sorted(expected, key=lambda row: in_order[row[0]])
     assert {"as it should", "not as it should", None} == set(facets.parts["answered"])
 
 

@@ -18,6 +18,8 @@ from vlsu.models.base import Outcome, Raw, Response, Settings
 from vlsu.runs import BatchPrice, Limits, Price, ResponseStore
 from vlsu.runs.asking.limits import known_price, read_price
 from vlsu.runs.costs import Costs
+from vlsu.runs.estimate import Estimate, timed
+from vlsu.runs.record_schema import RunRecord
 
 Serve = Callable[..., ChatServer]
 
@@ -175,3 +177,22 @@ def test_verdicts_on_answers_that_are_alike_are_shared_too(
     # The server says 11 tokens in and 7 out, of every request.
     expected = 18 * (shared * 100.0 + spared * 1.0) / 1e6
     assert run.record.cost.saved["shared"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_time_a_run_takes_is_that_at_the_slowest_known_rate() -> None:
+    guess = Estimate(10, {"image": 300, "joint": 300}, 600, 10, 570_000, 30_000, None, None)
+    before = RunRecord(
+        started="2026-11-29T10:00:00+00:00",
+        ended="2026-11-29T10:00:50+00:00",
+        requests={"asked": 200},
+    )
+    known = timed(guess, before, Limits())
+    assert (known.requests_per_s, known.seconds) == (4.0, 150.0)
+    slower = timed(guess, before, Limits(requests_per_minute=60))
+    assert (slower.requests_per_s, slower.seconds) == (1.0, 600.0)
+    # 600,000 tokens are 600 requests, so 60,000 a minute are 60 requests.
+    by_tokens = timed(guess, RunRecord(), Limits(tokens_per_minute=60_000))
+    assert (by_tokens.requests_per_s, by_tokens.seconds) == (1.0, 600.0)
+    assert timed(guess, RunRecord(), Limits()) == guess
+    for odd in ({"ended": None}, {"ended": "yesterday"}, {"started": "2026-11-29T11:00:00+00:00"}):
+        assert timed(guess, RunRecord({**before, **odd}), Limits()).seconds is None

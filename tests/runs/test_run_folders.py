@@ -451,7 +451,7 @@ def test_what_was_stored_without_its_tokens_is_counted_too(dataset, server, tmp_
     out = tmp_path / "run"
     evaluate(dataset, server, out, limits=Limits(max_requests=7))
     with closing(sqlite3.connect(out / "responses.sqlite")) as connection:
-        connection.execute("DROP TABLE tokens")  # as an earlier version left it
+        connection.execute("DROP TABLE response_tokens")  # as an earlier version left it
         connection.commit()
     run = evaluate(dataset, server, out, limits=Limits(price=PRICE))
     assert run.record["cost"]["total"] == pytest.approx(20 * EACH)

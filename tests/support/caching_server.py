@@ -99,6 +99,7 @@ class CachingServer:
         answer: From the image's base64 and the words to what is answered.
         heeds_marks: Whether marks are read at all; for comparison.
         counts: Requests, and tokens: ``input``, ``read``, ``written``, ``output``.
+        least_named: Tokens below which no such resource is made.
         caches: Name of a ``cachedContents`` resource -> its parts and when it expires.
     """
 
@@ -115,6 +116,8 @@ class CachingServer:
     most_before_first: int = 0
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keep_bodies: bool = False
+    least_named: int = 1024
+    ttls: set[float] = field(default_factory=set)
     base_url: str = ""
     _in_flight: int = 0
 
@@ -254,6 +257,7 @@ class CachingServer:
     async def _generate(self, request: web.Request) -> web.Response:
         body = await self._body(request)
         own = self._gemini_parts(body)
+        self.counts["named"] += "cachedContent" in body
         name, before = body.get("cachedContent"), 0
         if name is not None:
             if body.get("systemInstruction"):
@@ -287,15 +291,16 @@ class CachingServer:
         parts = self._gemini_parts(body)
         tokens = sum(part.tokens for part in parts)
         self.counts["creates"] += 1
-        if tokens < self.cache.least:
+        if tokens < self.least_named:
             return _google_error(
                 400,
                 "INVALID_ARGUMENT",
                 f"Cached content is too small. total_token_count={tokens}, "
-                f"min_total_token_count={self.cache.least}",
+                f"min_total_token_count={self.least_named}",
             )
         ttl_s = float(re.fullmatch(r"([\d.]+)s", body["ttl"])[1])  # type: ignore[index]
         name = f"cachedContents/c{self.counts['creates']}"
+        self.ttls.add(ttl_s)
         self.caches[name] = parts, asyncio.get_running_loop().time() + ttl_s
         self.counts.update(created=1, create_tokens=tokens)
         return web.json_response(

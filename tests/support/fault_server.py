@@ -24,9 +24,11 @@ from typing import Any
 import polars as pl
 
 from tests.conftest import completion
+from tests.support import tls
 from tests.support.values import present
 from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.models import Settings
+from vlsu.models.http.transport import MAX_BODY
 from vlsu.policy import Severity, default_policy
 from vlsu.runs import NO_PROGRESS, Limits, ResponseStore, UnderstandingOptions
 from vlsu.runs.asking.asking import ask
@@ -84,7 +86,7 @@ class FaultServer:
         self.heads: list[bytes] = []
         self.in_flight = 0
         #: For TLS.
-        self.context: ssl.SSLContext | None = None
+        self.context: ssl.SSLContext | None = tls.current
         self._times: Counter[str] = Counter()
         self._port = 0
         self._listener: asyncio.Server | None = None
@@ -105,7 +107,8 @@ class FaultServer:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/v1"
+        scheme = "http" if self.context is None else "https"
+        return f"{scheme}://127.0.0.1:{self._port}/v1"
 
     def listen(self) -> None:
         """Accept connections; after `hang_up`, on the same port again."""
@@ -280,13 +283,15 @@ async def silence(writer: asyncio.StreamWriter) -> None:
 
 
 async def endless(writer: asyncio.StreamWriter) -> None:
-    """An answer without an end."""
+    """An answer of twice the length that is read, which is as good as one without an end."""
     headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
     writer.write(raw_reply(200, b"", headers))
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-    while True:
+    for _ in range(2 * MAX_BODY // 0x10000):
         writer.write(chunk)
         await writer.drain()
+        await asyncio.sleep(0)
+    raise HangUpError
 
 
 async def no_http(writer: asyncio.StreamWriter) -> None:

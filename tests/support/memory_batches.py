@@ -117,12 +117,19 @@ class MemoryService:
             raise fault
         return Batch(identifier, BatchState.RUNNING, requests, created=time.time())
 
-    async def find(self, label: str, keys: frozenset[str], since: float) -> Batch | None:
+    async def find(
+        self,
+        label: str,
+        keys: frozenset[str],
+        since: float,
+        others: frozenset[str] = frozenset(),
+    ) -> Batch | None:
         if (fault := self.provider.called("find")) is not None:
             raise fault
         for identifier, held in self.provider.batches.items():
             if held.label == label:
                 assert keys == set(held.keys)
+                assert identifier not in others
                 return Batch(identifier, held.state)
         return None
 

@@ -1,27 +1,61 @@
-"""Metrics, intervals, attribution, agreement, correction: frames in, numbers out."""
+"""Metrics, intervals, attribution, agreement, correction: frames in, numbers out.
 
-from vlsu.analysis.agreement.agreement import grader_agreement
-from vlsu.analysis.alignment.calibration import BinaryCounts, Calibration, too_weak
-from vlsu.analysis.alignment.judge_agreement import judge_agreement
-from vlsu.analysis.alignment.judge_validation import calibrate, judge_validation
-from vlsu.analysis.alignment.metrics import alignment_metrics
-from vlsu.analysis.deployment.projection import project
-from vlsu.analysis.deployment.traffic import read_traffic
-from vlsu.analysis.sampling.stratified import StratifiedSample
-from vlsu.analysis.shortcuts.audit import shortcut_audit
-from vlsu.analysis.stats.intervals import Rate
-from vlsu.analysis.table.tabulation import Tabulation
-from vlsu.analysis.understanding.borderline import borderline
-from vlsu.analysis.understanding.diagnosis import diagnosis
-from vlsu.analysis.understanding.metrics import (
-    cell_metrics,
-    stratified_metrics,
-    understanding_metrics,
-)
-from vlsu.analysis.understanding.minimal_pairs import minimal_pairs
-from vlsu.analysis.understanding.over_sensitivity import over_sensitivity
-from vlsu.analysis.understanding.probabilities import probability_metrics
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
+Each name is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vlsu.analysis.agreement.agreement import grader_agreement
+    from vlsu.analysis.alignment.calibration import BinaryCounts, Calibration, too_weak
+    from vlsu.analysis.alignment.judge_agreement import judge_agreement
+    from vlsu.analysis.alignment.judge_validation import calibrate, judge_validation
+    from vlsu.analysis.alignment.metrics import alignment_metrics
+    from vlsu.analysis.deployment.projection import project
+    from vlsu.analysis.deployment.traffic import read_traffic
+    from vlsu.analysis.sampling.stratified import StratifiedSample
+    from vlsu.analysis.shortcuts.audit import shortcut_audit
+    from vlsu.analysis.stats.intervals import Rate
+    from vlsu.analysis.table.tabulation import Tabulation
+    from vlsu.analysis.understanding.borderline import borderline
+    from vlsu.analysis.understanding.diagnosis import diagnosis
+    from vlsu.analysis.understanding.metrics import (
+        cell_metrics,
+        stratified_metrics,
+        understanding_metrics,
+    )
+    from vlsu.analysis.understanding.minimal_pairs import minimal_pairs
+    from vlsu.analysis.understanding.over_sensitivity import over_sensitivity
+    from vlsu.analysis.understanding.probabilities import probability_metrics
+    from vlsu.analysis.understanding.weighted_harm import HarmWeights
+
+#: Name -> the module that it is imported from.
+_HOMES = {
+    "BinaryCounts": "vlsu.analysis.alignment.calibration",
+    "Calibration": "vlsu.analysis.alignment.calibration",
+    "HarmWeights": "vlsu.analysis.understanding.weighted_harm",
+    "Rate": "vlsu.analysis.stats.intervals",
+    "StratifiedSample": "vlsu.analysis.sampling.stratified",
+    "Tabulation": "vlsu.analysis.table.tabulation",
+    "alignment_metrics": "vlsu.analysis.alignment.metrics",
+    "borderline": "vlsu.analysis.understanding.borderline",
+    "calibrate": "vlsu.analysis.alignment.judge_validation",
+    "cell_metrics": "vlsu.analysis.understanding.metrics",
+    "diagnosis": "vlsu.analysis.understanding.diagnosis",
+    "grader_agreement": "vlsu.analysis.agreement.agreement",
+    "judge_agreement": "vlsu.analysis.alignment.judge_agreement",
+    "judge_validation": "vlsu.analysis.alignment.judge_validation",
+    "minimal_pairs": "vlsu.analysis.understanding.minimal_pairs",
+    "over_sensitivity": "vlsu.analysis.understanding.over_sensitivity",
+    "probability_metrics": "vlsu.analysis.understanding.probabilities",
+    "project": "vlsu.analysis.deployment.projection",
+    "read_traffic": "vlsu.analysis.deployment.traffic",
+    "shortcut_audit": "vlsu.analysis.shortcuts.audit",
+    "stratified_metrics": "vlsu.analysis.understanding.metrics",
+    "too_weak": "vlsu.analysis.alignment.calibration",
+    "understanding_metrics": "vlsu.analysis.understanding.metrics",
+}
 
 __all__ = [
     "BinaryCounts",
@@ -48,3 +82,14 @@ __all__ = [
     "too_weak",
     "understanding_metrics",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take any misspelt name for an object
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'vlsu.analysis' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -30,6 +30,7 @@ from vlsu.cli import (
     report,
     run,
     run_alignment,  # noqa: F401 (adds its command to those of run)
+    store,
     view,
 )
 from vlsu.cli.parameters import read_strictly
@@ -82,6 +83,7 @@ app.command("gate")(gate.gate)
 app.command("guards")(guards.guards)
 app.command("power")(power.power)
 app.command("project")(project.project)
+app.add_typer(store.app, name="store")
 app.command("view")(view.view)
 app.command("models")(catalogue.list_models)
 app.command("prompts")(catalogue.show_prompts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +24,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 class BatchArguments:
     """Whether requests go to the provider's batch interface, and how long is waited for them."""
 
-    batch: Annotated[
+    batches: Annotated[
         bool,
         typer.Option(
             "--batch",
@@ -40,6 +41,18 @@ class BatchArguments:
         ),
     ] = None
 
+    batch_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="For a cluster without a network: write the requests to this file, for vllm "
+            "run-batch, and send nothing; the model is openai/NAME with any --base-url."
+        ),
+    ] = None
+    batch_results: Annotated[
+        Path | None,
+        typer.Option(help="Read the results that vllm run-batch wrote for --batch-file."),
+    ] = None
+
     def given(self) -> Batching | None:
         """How the batch interface is used; `None`: it is not.
 
@@ -49,7 +62,15 @@ class BatchArguments:
         from vlsu.errors import UsageError
         from vlsu.runs.batching.options import Batching
 
-        if not self.batch:
+        by_files = self.batch_file is not None or self.batch_results is not None
+        if self.batches and by_files:
+            raise UsageError(
+                "--batch: hands requests to a provider, and --batch-file and --batch-results to "
+                "no one; give one"
+            )
+        if by_files and self.batch_wait is None:
+            return Batching(file=self.batch_file, results=self.batch_results)
+        if not self.batches:
             if self.batch_wait is not None:
                 raise UsageError("--batch-wait: for --batch alone; add it, or leave this out")
             return None

@@ -80,12 +80,14 @@ def _show(runs: Sequence[Run], found: Sequence[Ledger]) -> None:
 
 def _show_ledger(found: Ledger) -> None:
     """Print what a run has cost and what was saved."""
-    from vlsu.cli.output import print_table, say
-    from vlsu.report.cost import cost_tables
+    from vlsu.cli.output import print_table, print_text, say
+    from vlsu.report.cost import cost_sentence, cost_tables
 
     for table in cost_tables(found):
         title = f"{table.title}: {found.run}" if table.name == "cost" else table.title
         print_table(title, table.columns, table.rows, table.note)
+    if sentence := cost_sentence(found):
+        print_text(sentence)
     if found.unpriced:
         names = ", ".join(found.unpriced)
         say(f"{found.run}: the price of {names} is not known; give --price")

@@ -28,6 +28,17 @@ class CostArguments:
         ),
     ] = False
 
+    def check(self, *, json: bool) -> None:
+        """Refuse it where the result is one JSON document.
+
+        Raises:
+            UsageError: Both are asked for.
+        """
+        from vlsu.errors import UsageError
+
+        if self.cost_report and json:
+            raise UsageError("--cost-report: not with --json; vlsu cost RUN --json prints it")
+
     def show(self, runs: Sequence[Run]) -> None:
         """Print what finished runs have cost, if that was asked for."""
         from vlsu.cli.cost import show_ledgers

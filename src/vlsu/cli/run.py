@@ -27,8 +27,10 @@ from vlsu.cli.options import (
     choose_models,
     read_names,
 )
+from vlsu.cli.prompt_options import PolicyDetail
 from vlsu.cli.rates import rate_text
 from vlsu.cli.run_output import show_estimates, show_run, still_waiting
+from vlsu.cli.store_options import StoreArguments
 
 if TYPE_CHECKING:
     from vlsu.runs import Controls, Run
@@ -57,6 +59,7 @@ def understanding(
     out: Out,
     asked: ModelArguments,
     batched: BatchArguments,
+    stores: StoreArguments,
     costs: CostArguments,
     modalities: Annotated[
         str | None,
@@ -72,6 +75,7 @@ def understanding(
             "template file."
         ),
     ] = None,
+    policy_detail: PolicyDetail = "full",
     controls: Annotated[
         bool,
         typer.Option(
@@ -137,10 +141,12 @@ def understanding(
     from vlsu.models.catalogue import folder_name
     from vlsu.runs import UnderstandingOptions, prepare, prepare_controls
 
+    costs.check(json=json)
     given = asked.given(
         structured=structured, logprobs=logprobs, score=score, guard_policy=guard_policy
     )
     batching = batched.given()
+    stores.check(dry_run=dry_run, controls=controls, models=len(model))
     evaluations, controlled = {}, {}
     for named in choose_models(model, asked.models):
         chosen = open_grader(named, given)
@@ -150,6 +156,7 @@ def understanding(
             limits=chosen.limits,
             modalities=None if modalities is None else read_names(modalities),
             prompt=prompt,
+            policy_detail=policy_detail,
             policy=policy,
             limit=limit,
             budget=budget,
@@ -160,6 +167,8 @@ def understanding(
             draws=draws,
             without_images=without_images,
             batch=batching,
+            store=stores.store,
+            replay=stores.replay,
         )
         members = member_models(asked.models, given)
         evaluations[named.name] = prepare(dataset, options, members)
@@ -198,12 +207,12 @@ def understanding(
             show_run(run, as_json=json)
         if name in controlled and run.finished:
             run_controls(controlled[name], run, left, as_json=json)
-    if not json:
-        costs.show(runs)
+    costs.show(runs)
     if len(runs) < len(evaluations):
         raise typer.Exit(0)
     if json and several:
         print_json({name: run.metrics for name, run in zip(evaluations, runs, strict=True)})
+    stores.exit_if_missing(runs)
 
 
 def run_controls(controls: Controls, run: Run, budget: Budget, *, as_json: bool) -> None:

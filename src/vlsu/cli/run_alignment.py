@@ -26,6 +26,7 @@ from vlsu.cli.options import (
 )
 from vlsu.cli.run import app
 from vlsu.cli.run_output import show_estimates, show_run
+from vlsu.cli.store_options import SharedStoreArguments
 
 __all__ = ["alignment"]
 
@@ -39,6 +40,7 @@ def alignment(
     asked: ModelArguments,
     judged: JudgeArguments,
     batched: BatchArguments,
+    stores: SharedStoreArguments,
     costs: CostArguments,
     judge: Annotated[
         list[str] | None,
@@ -81,6 +83,7 @@ def alignment(
     from vlsu.runs import AlignmentOptions, prepare_alignment
     from vlsu.runs.alignment.validation import load_calibration
 
+    costs.check(json=json)
     (named,) = choose_models([model], asked.models)
     judges = choose_models(judge or ["judge/offline"], asked.models, "--judge")
     chosen = open_chosen(named, asked.given())
@@ -100,6 +103,7 @@ def alignment(
         limit=limit,
         without_images=without_images,
         batch=batched.given(),
+        store=stores.store,
     )
     run = prepare_alignment(dataset, options)
     warn_where_judged(judges, asked.base_url, judged.judge_base_url)
@@ -110,5 +114,4 @@ def alignment(
     with progress.shown():
         done = run.run(out, progress)
     show_run(done, as_json=json)
-    if not json:
-        costs.show([done])
+    costs.show([done])

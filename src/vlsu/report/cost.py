@@ -26,7 +26,8 @@ def money(amount: float | None, currency: str | None = None) -> str:
     places = 2
     while places < _PLACES and 0 < abs(amount) < 10 ** (_DIGITS - 1 - places):
         places += 1
-    return f"{amount:,.{places}f}" + (f" {currency}" if currency else "")
+    shown = f"{amount:,.{places}f}" if not 0 < amount < 10**-_PLACES else f"<{10**-_PLACES:f}"
+    return shown + (f" {currency}" if currency else "")
 
 
 def cost_tables(found: Ledger) -> list[Table]:
@@ -40,14 +41,15 @@ def cost_tables(found: Ledger) -> list[Table]:
 def run_ledger(run: Run) -> Ledger | None:
     """What a finished run has cost; `None` if it was given no price.
 
-    Where its responses are not at hand, what its record says.
+    Where its responses or the prices are not at hand, what its record says.
     """
     if "cost" not in run.record:
         return None
     try:
-        return ledger(run)
+        found = ledger(run)
     except VlsuError:
         return recorded_ledger(run)
+    return recorded_ledger(run) if found.total is None else found
 
 
 def cost_sentence(found: Ledger) -> str:

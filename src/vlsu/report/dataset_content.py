@@ -6,6 +6,7 @@ import polars as pl
 
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES
+from vlsu.report.judgments import is_among
 from vlsu.runs import Run
 
 __all__ = ["with_content"]
@@ -30,7 +31,7 @@ def with_content(run: Run, rows: pl.LazyFrame, ids: pl.LazyFrame | None = None) 
         return rows
     content = dataset.frame().select("id", *_CONTENT, *(f"{m}_grade" for m in MODALITIES))
     if ids is not None:
-        content = content.join(ids.select("id"), on="id", how="semi")
+        content = content.filter(is_among(ids))
     there = rows.collect_schema().names()
     grades = {m: [f"{m}_gold"] if f"{m}_gold" in there else [] for m in MODALITIES}
     return (

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from vlsu.policy import MODALITIES, Pattern, Severity
+from vlsu.report.kinds import CodeArray, Kinds
 
 __all__ = ["Facets", "gold_column", "pattern_facets"]
 
@@ -23,16 +24,32 @@ _FAMILIES = {
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """The facets of all samples; a value is a string, or a list of which one has to match.
+    """The samples of a list with their facets; a value is a text, or a list of which one matches.
 
     Attributes:
-        samples: `id` and a column a facet, a row a sample.
-        parts: The same of parts of samples, such as one run's judgment or one answer, a row a part;
-            all filters on parts have to match in one of them.
+        ids: Identifiers of all samples, in the order of the list.
+        of_samples: Their facets; each has columns of its own.
+        of_parts: The facets of parts of samples, such as one run's judgment or one answer, sample
+            after sample; all filters on parts have to match in one of them.
+        place: The sample of each part, by its place in `ids`; shape ``(parts,)``.
     """
 
-    samples: pl.DataFrame
-    parts: pl.DataFrame
+    ids: pl.Series
+    of_samples: tuple[Kinds, ...]
+    of_parts: Kinds
+    place: CodeArray
+
+    @property
+    def samples(self) -> pl.DataFrame:
+        """`id` and a column a facet, a row a sample."""
+        frames = [kinds.rows() for kinds in self.of_samples]
+        return pl.concat([self.ids.rename("id").to_frame(), *frames], how="horizontal")
+
+    @property
+    def parts(self) -> pl.DataFrame:
+        """The same of the parts, a row a part."""
+        ids = self.ids.rename("id").gather(self.place).to_frame()
+        return pl.concat([ids, self.of_parts.rows()], how="horizontal")
 
 
 def gold_column(modality: str, columns: Collection[str]) -> pl.Expr:

@@ -14,7 +14,7 @@ from vlsu.policy import MODALITIES
 from vlsu.runs import Run
 from vlsu.runs.graded import recorded_severities
 
-__all__ = ["run_cells", "scan_judgments"]
+__all__ = ["is_among", "run_cells", "scan_judgments"]
 
 #: Judgments counted at once.
 _PART = 600_000
@@ -27,6 +27,16 @@ def scan_judgments(run: Run) -> pl.LazyFrame:
         RunError: The run is not finished, or the file is damaged.
     """
     return run.scan()
+
+
+def is_among(ids: pl.LazyFrame, column: str = "id") -> pl.Expr:
+    """Whether an identifier is one of a few: of other rows a Parquet file's texts are not read.
+
+    Args:
+        ids: In memory, with a column `id`.
+        column: The rows' column of identifiers.
+    """
+    return pl.col(column).is_in(ids.select("id").collect().to_series().implode())
 
 
 def run_cells(run: Run) -> Cells:

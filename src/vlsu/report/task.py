@@ -21,7 +21,10 @@ from vlsu.report.facets import Facets
 from vlsu.report.table import Table
 from vlsu.runs import Run
 
-__all__ = ["Contents", "Filter", "Finding", "PageParts", "SampleList", "TaskReport"]
+__all__ = ["Contents", "Filter", "Finding", "Ids", "PageParts", "SampleList", "TaskReport"]
+
+#: Identifiers of samples; of a million a series takes a fifth of a list's memory.
+Ids = Sequence[str] | pl.Series
 
 #: Of the sample list: a facet, its label, and whether it is one of parts of a sample.
 Filter = tuple[str, str, bool]
@@ -56,15 +59,15 @@ class SampleList:
         ids: Runs -> identifiers of all samples, in that order.
         frame: Runs, identifiers -> their rows, with texts and answers whole.
         entries: Runs, identifiers -> what the page's script lists, read as it is taken.
-        facets: Runs, identifiers of all samples -> what they can be filtered by.
+        facets: Runs -> all samples in that order, and what they can be filtered by.
     """
 
     columns: Sequence[str]
     order: str
     filters: Sequence[Filter]
-    ids: Callable[[Sequence[Run]], list[str]]
-    frame: Callable[[Sequence[Run], Sequence[str]], pl.DataFrame]
-    entries: Callable[[Sequence[Run], Sequence[str]], Iterator[Entry]]
+    ids: Callable[[Sequence[Run]], pl.Series]
+    frame: Callable[[Sequence[Run], Ids], pl.DataFrame]
+    entries: Callable[[Sequence[Run], Ids], Iterator[Entry]]
     facets: Callable[[Sequence[Run]], Facets]
 
 

@@ -45,30 +45,31 @@ def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage
         names: Its values, in the order of the result; one without a response is left out.
     """
     latency, tokens = pl.col("latency_s"), ("input_tokens", "output_tokens")
-    table = (
-        judgments.filter(latency.is_not_null())
-        .select(by, "request_key", "latency_s", *tokens)
-        .unique([by, "request_key"], keep="any")
-        .group_by(by)
-        .agg(
-            requests=pl.len(),
-            **{name: latency.quantile(share, "linear") for name, share in _QUANTILES.items()},
-            **{name: pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()) for name in tokens},
+    measured = latency.filter(latency > 0)  # a batch says nothing of latency
+    found = []
+    for name in names:
+        # A part at a time, by the hashes of the keys: a million keys are 64 MB of text.
+        requests = (
+            judgments.filter(pl.col(by) == name, latency.is_not_null())
+            .select("latency_s", *tokens, key=pl.col("request_key").hash())
+            .collect(engine="streaming")
+            .filter(pl.col("key").is_first_distinct())
         )
-        .collect(engine="streaming")
-    )
-    rows = {row[by]: row for row in table.iter_rows(named=True)}
-    return tuple(
-        Usage(
-            name,
-            rows[name]["requests"],
-            {q: rows[name][q] for q in _QUANTILES},
-            rows[name]["input_tokens"],
-            rows[name]["output_tokens"],
+        if requests.is_empty():
+            continue
+        seconds = requests.select(
+            measured.sort().quantile(share, "linear").fill_null(0.0).alias(q)
+            for q, share in _QUANTILES.items()
         )
-        for name in names
-        if name in rows
-    )
+        found.append(
+            Usage(
+                name,
+                requests.height,
+                seconds.row(0, named=True),
+                *(int(c.sum()) if c.count() else None for c in requests.select(tokens)),
+            )
+        )
+    return tuple(found)
 
 
 def usage_table(usages: Sequence[Usage], unit: str) -> Table:

@@ -42,12 +42,15 @@ def evaluate(
     weights: HarmWeights | str | Path | None = None,
     probe: str | None = None,
     draws: int = 1,
+    policy_detail: str = "full",
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     settings: Settings | None = None,
     limits: Limits | None = None,
     without_images: bool = False,
     batch: Batching | None = None,
+    store: str | Path | None = None,
+    replay: str | Path | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Run:
     """Run the understanding task; the same call again asks only what is missing.
@@ -71,6 +74,8 @@ def evaluate(
             and take part of its luck away.
         weights: What errors on pairs cost, or a YAML file of it, for ``weighted_harm``.
         probe: ``"swap"``: ask too about pairs of which one half was exchanged, for ``swap``.
+        policy_detail: How much of the policy the prompt states, ``full``, ``brief`` or
+            ``category``; see `UnderstandingOptions`.
         draws: Answers to each request, for ``reruns``: how far figures move when the model is asked
             again. More than one needs ``params={"temperature": 1}`` or another.
         seed: Draws the subset, and goes to the provider where it takes one.
@@ -80,6 +85,8 @@ def evaluate(
             argument of that name.
         without_images: Whether to go on where images have not been fetched from their addresses.
         batch: `Batching()` hands requests to the provider's batch interface (``docs/batch.md``).
+        store: A file of responses that several runs share (``docs/store.md``).
+        replay: A finished run whose stored answers are judged instead of asking.
         progress: Where progress is reported.
 
     Returns:
@@ -107,8 +114,11 @@ def evaluate(
         weights=weights,
         probe=probe,
         draws=draws,
+        policy_detail=policy_detail,
         without_images=without_images,
         batch=batch,
+        store=store,
+        replay=replay,
     )
     return prepare(dataset, options).run(out, progress)
 

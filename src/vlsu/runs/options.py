@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final
 
 from vlsu._arguments import require_kinds
@@ -170,6 +171,8 @@ class RunOptions:
         without_images: Whether a run goes on where samples have the address of an image and no
             image; else it stops before anything is asked.
         batch: How the provider's batch interface is used; `None`: it is not.
+        store: A file of responses that several runs share: what it holds is not asked again, and
+            what is asked is put into it too. See ``docs/store.md``.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range.
@@ -181,6 +184,7 @@ class RunOptions:
     limits: Limits = field(default_factory=Limits)
     without_images: bool = False
     batch: Batching | None = None
+    store: str | Path | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)

@@ -7,6 +7,7 @@ import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -102,6 +103,7 @@ def new_record(
             },
             "started": now(),
             "status": "running",
+            **({"store": str(Path(options.store).absolute())} if options.store else {}),
         }
     )
 

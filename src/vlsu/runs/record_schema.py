@@ -268,6 +268,8 @@ class RunRecord(_Part):
     max_requests: Count | None
     max_cost: float | None
     price: PriceRecord | None
+    store: str | None
+    replay: dict[str, Any] | None
     cost: CostRecord
 
 

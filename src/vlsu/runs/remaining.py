@@ -12,6 +12,7 @@ import numpy as np
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import RunRecord
+from vlsu.runs.store.sharing import open_to_read
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["DistinctCount", "Remaining", "open_existing_run", "remaining_judgments"]
@@ -45,14 +46,12 @@ def open_existing_run(
         RunError: The folder holds another run, or its store is damaged.
     """
     before = folder.check_same(record)
-    if not folder.responses_file.exists():
-        yield before, None
-        return
-    store = ResponseStore(folder.responses_file, read_only=True)
+    store = open_to_read(folder.responses_file, record.get("store"))
     try:
         yield before, store
     finally:
-        store.close()
+        if store is not None:
+            store.close()
 
 
 class DistinctCount:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 
 from vlsu._machine import exhausted_resource
 from vlsu.data import Dataset
@@ -33,6 +34,7 @@ from vlsu.runs.record import now
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.shared import shared_tokens
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
+from vlsu.runs.store.sharing import open_store
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["Session", "open_session"]
@@ -185,7 +187,7 @@ class Session:
         """
         asked = self.asked
         retries: Counter[str] = sum((tally.retries for tally in self.tallies), Counter())
-        reused = self.stored_before
+        reused = self.stored_before + self.store.taken_over
         if needed is not None:
             # A step of a draw asks again what failed in an earlier one, so more than is needed.
             reused = min(reused, needed) if self.stopped else max(0, needed - asked)
@@ -216,6 +218,7 @@ async def open_session(
     progress: Progress,
     budget: Budget | None = None,
     batching: Batching | None = None,
+    replayed: Path | None = None,
 ) -> AsyncIterator[Session]:
     """Work in a run folder: locked, checked against the run in it, recorded at the end.
 
@@ -227,6 +230,7 @@ async def open_session(
         progress: Where progress is reported.
         budget: What is left to spend where several runs share the limits; `None`: all of them.
         batching: How the provider's batch interface is used; `None`: it is not.
+        replayed: The responses of another run, which are taken over instead of asked for.
 
     Raises:
         MachineError: This machine lacks what anything would need.
@@ -240,8 +244,10 @@ async def open_session(
             require_progress(progress)
             with folder.locked(), interrupted_at_once():
                 before = folder.check_same(record)
-                batches = open_batches_of(folder.path, batching)
-                store = ResponseStore(folder.responses_file)
+                batches = open_batches_of(folder.path, record.model.spec, batching)
+                store = open_store(
+                    folder.responses_file, replayed or record.get("store"), only_read=bool(replayed)
+                )
                 try:
                     session = Session(
                         folder,

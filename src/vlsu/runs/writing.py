@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vlsu.errors import RunError
 
-__all__ = ["create_file", "locked", "require_writable"]
+__all__ = ["create_file", "locked", "locked_file", "require_writable"]
 
 #: Room that there must be before a run begins, in bytes.
 _ROOM = 2**18
@@ -45,16 +45,36 @@ def locked(folder: Path) -> Iterator[None]:
         if error.errno in (errno.EEXIST, errno.ENOTDIR):
             raise RunError(f"{folder}: is a file, or inside one; choose another --out") from None
         raise _cannot_write(folder, error) from None
+    with _held(descriptor, folder, "is running here; wait for it or stop it"):
+        yield
+
+
+@contextlib.contextmanager
+def locked_file(file: Path) -> Iterator[None]:
+    """Keep other processes of this package from working with a file; the lock is beside it.
+
+    Raises:
+        RunError: The lock cannot be made, or another process has it.
+    """
+    try:
+        descriptor = _open_lock(file.with_name(f"{file.name}.lock"))
+    except OSError as error:
+        raise _cannot_write(file, error) from None
+    with _held(descriptor, file, "works with it; wait for it or stop it"):
+        yield
+
+
+@contextlib.contextmanager
+def _held(descriptor: int, what: Path, does: str) -> Iterator[None]:
+    """Hold a lock, and close its file at the end."""
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
-                raise RunError(
-                    f"{folder}: {_holder(descriptor)} is running here; wait for it or stop it"
-                ) from None
+                raise RunError(f"{what}: {_holder(descriptor)} {does}") from None
             raise RunError(
-                f"{folder}: cannot be locked ({error.strerror}); choose an --out on another file "
+                f"{what}: cannot be locked ({error.strerror}); choose an --out on another file "
                 "system"
             ) from None
         with contextlib.suppress(OSError):  # on a full disk; it only names who is here

@@ -14,12 +14,15 @@ from vlsu.tasks.framing import (
 from vlsu.tasks.judging.base import Judging, Verdict
 from vlsu.tasks.judging.guard import GuardTask
 from vlsu.tasks.judging.rubric import JudgeTask, read_verdict
+from vlsu.tasks.likely import LikelyCategories
 from vlsu.tasks.prompting import (
     BARE,
     CHOICE,
     CONTROLS,
+    DETAILS,
     ONE_WORD,
     PROMPTS,
+    Detail,
     Prompt,
     load_prompt,
     prompt_source,
@@ -32,16 +35,19 @@ __all__ = [
     "CAPTION",
     "CHOICE",
     "CONTROLS",
+    "DETAILS",
     "FRAMINGS",
     "ONE_WORD",
     "PROMPTS",
     "Alignment",
     "Answer",
+    "Detail",
     "Framing",
     "GuardTask",
     "JudgeTask",
     "Judging",
     "Judgment",
+    "LikelyCategories",
     "Prompt",
     "RequestSource",
     "Task",

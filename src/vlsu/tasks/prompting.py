@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 import jinja2
 from jinja2.nodes import (
@@ -46,8 +47,12 @@ __all__ = [
     "BARE",
     "CHOICE",
     "CONTROLS",
+    "DETAILS",
+    "LIKELY",
+    "MOST_LIKELY",
     "ONE_WORD",
     "PROMPTS",
+    "Detail",
     "Prompt",
     "load_prompt",
     "prompt_source",
@@ -70,6 +75,9 @@ CONTROLS = ("no-hint", "joint-first", "reversed")
 #: Those that show the image after the words.
 _IMAGE_LAST = frozenset({"reversed"})
 
+#: What stands above the lines of the likely categories.
+_LINES = "What the policy says of the harm categories that seem likely; another may fit better:"
+
 #: Placeholder of the text when a template is analysed.
 _MARK = "{\ue000text\ue000}"
 #: Statements that may transform their content.
@@ -77,7 +85,14 @@ _TRANSFORMING = (CallBlock, Extends, FilterBlock, FromImport, Import, Macro)
 
 #: The empty prompt for classifiers, which are given only the content.
 BARE = "bare"
-_BUNDLED = frozenset({*PROMPTS, *CONTROLS, ONE_WORD, CHOICE, BARE})
+#: The first pass of the detail ``category``, and how many categories it may name.
+LIKELY, MOST_LIKELY = "likely", 3
+_BUNDLED = frozenset({*PROMPTS, *CONTROLS, ONE_WORD, CHOICE, BARE, LIKELY})
+
+#: How much of the policy a prompt states: all of it; the severities, the names and meanings of the
+#: categories and the rules, but not what is seen of each category; that of likely categories alone.
+Detail = Literal["full", "brief", "category"]
+DETAILS: tuple[Detail, ...] = get_args(Detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,8 @@ class Prompt:
         hash: SHA-256 over every rendered part, so any change of template or policy changes it.
         frames: Modality -> the parts around the text, for templates that only insert it: joining
             is ten times as fast as rendering.
+        detail: How much of the policy the system part states.
+        lines: Of the detail ``category``, modality -> category -> what is seen of it.
     """
 
     name: str
@@ -98,6 +115,18 @@ class Prompt:
     template: jinja2.Template
     frames: Mapping[str, tuple[str, ...]]
     image_last: bool = False
+    detail: Detail = "full"
+    lines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The name, and how much of the policy it states unless that is all."""
+        return self.name if self.detail == "full" else f"{self.name}, {self.detail}"
+
+    def lines_of(self, modality: str, categories: Collection[str]) -> str:
+        """What the policy says of these categories, in its order; empty for none of them."""
+        listed = [text for id_, text in self.lines[modality].items() if id_ in categories]
+        return "\n\n".join([_LINES, *listed]) if listed else ""
 
     def user(self, modality: str, text: str | None) -> str:
         """The text of the user's turn, after the image if there is one."""
@@ -126,18 +155,26 @@ def _lines_around(frame: tuple[str, ...] | None) -> frozenset[str]:
     return frozenset(line.strip() for line in (*before, *after)) - {""}
 
 
-def load_prompt(name: str, policy: Policy) -> Prompt:
+def load_prompt(name: str, policy: Policy, detail: Detail = "full") -> Prompt:
     """A prompt of this package by name, or a custom one by the path of its file.
+
+    Args:
+        name: Its name or path.
+        policy: What is rendered in.
+        detail: How much of it; the template sees it as ``detail``.
 
     Raises:
         UsageError: No such prompt or file, or the template is invalid; the message names the line.
+            Or less of the policy is asked for, which changes nothing in this prompt.
     """
+    if detail not in DETAILS:
+        raise UsageError(f"--policy-detail {detail}: use {', '.join(DETAILS)}")
     environment = ImmutableSandboxedEnvironment(
         loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined, autoescape=False
     )
     try:
         template = environment.from_string(prompt_source(name))
-        about = _policy_variables(policy)
+        about = {**_policy_variables(policy), "detail": detail, "most": MOST_LIKELY}
         systems = {
             modality: template.render(
                 part="system", modality=modality, text="", mark="", **about
@@ -145,6 +182,7 @@ def load_prompt(name: str, policy: Policy) -> Prompt:
             for modality in MODALITIES
         }
         user = {part: template.render(part=part, text=_MARK, mark="") for part in MODALITIES}
+        lines = _category_lines(environment, about) if detail == "category" else {}
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"prompt {name}, line {error.lineno}: {error.message}") from None
     except jinja2.TemplateError as error:
@@ -155,7 +193,13 @@ def load_prompt(name: str, policy: Policy) -> Prompt:
     # A template that makes no difference between modalities has the hash it had before it could.
     one = len(set(systems.values())) == 1
     system: object = systems["joint"] if one else systems
-    content = json.dumps({"system": system, **user}, sort_keys=True, ensure_ascii=False)
+    parts = {"system": system, **user, **({"lines": lines} if lines else {})}
+    content = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    if detail != "full" and systems == load_prompt(name, policy).systems:
+        raise UsageError(
+            f"--policy-detail {detail}: prompt {name} states no lines of the categories that could "
+            "be left out; leave it at full"
+        )
     return Prompt(
         name=name if name in _BUNDLED else Path(name).name,
         systems=systems,
@@ -163,7 +207,24 @@ def load_prompt(name: str, policy: Policy) -> Prompt:
         template=template,
         frames=_frames(environment, prompt_source(name), user),
         image_last=name in _IMAGE_LAST,
+        detail=detail,
+        lines=lines,
     )
+
+
+def _category_lines(
+    environment: jinja2.Environment, about: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """Modality -> category -> what the policy says of it, under its name."""
+    template = environment.get_template("category.jinja")
+    return {
+        modality: {
+            each["id"]: f"## {each['id']}: {each['name']}\n"
+            + template.render(modality=modality, category=each).strip()
+            for each in about["categories"]
+        }
+        for modality in MODALITIES
+    }
 
 
 def _frames(

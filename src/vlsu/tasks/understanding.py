@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from vlsu.data import Sample
 from vlsu.errors import UsageError
@@ -10,7 +10,8 @@ from vlsu.models.base import ImagePart, Message, Part, Request, Response, score_
 from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.tasks.answers.reading import read_answer
 from vlsu.tasks.base import Judgment, TaskRequest, answer_excerpt, system_identity
-from vlsu.tasks.prompting import BARE, ONE_WORD, Prompt
+from vlsu.tasks.likely import LikelyCategories
+from vlsu.tasks.prompting import BARE, MOST_LIKELY, ONE_WORD, Prompt
 
 __all__ = ["Understanding", "answer_schema"]
 
@@ -93,7 +94,7 @@ class Understanding:
         """Name, prompt and policy with their hashes, for the run's record."""
         return {
             "task": self.name,
-            "prompt": {"name": self._prompt.name, "hash": self._prompt.hash},
+            "prompt": {"name": self._prompt.title, "hash": self._prompt.hash},
             "policy": self._policy.identity,
             **system_identity(self._custom_system),
         }
@@ -110,8 +111,16 @@ class Understanding:
         common = self._policy, self._prompt, modalities, self._custom_system
         return Understanding(*common, draws, self._scored)
 
-    def requests(self, sample: Sample) -> tuple[TaskRequest, ...]:
-        """Image and joint first, since they share the image; then text."""
+    def requests(
+        self, sample: Sample, likely: Mapping[str, Collection[str]] | None = None
+    ) -> tuple[TaskRequest, ...]:
+        """Image and joint first, since they share the image; then text.
+
+        Args:
+            sample: The sample.
+            likely: Of a prompt with the detail ``category``, modality -> the categories whose lines
+                are stated; those of all categories for one that is missing.
+        """
         requests: list[TaskRequest] = []
         prompt, image_text = self._prompt, self._image_text
         image = ImagePart(sample.image_sha256) if sample.image_sha256 else None
@@ -119,6 +128,10 @@ class Understanding:
             if modality not in self.modalities or _lacks(sample, modality):
                 continue
             text = image_text if modality == "image" else prompt.user(modality, sample.text)
+            if prompt.lines:
+                every = self._policy.category_ids
+                lines = prompt.lines_of(modality, (likely or {}).get(modality, every))
+                text = "\n\n".join(each for each in (lines, text) if each)
             parts: tuple[Part, ...] = (text,) if text else ()
             if modality != "text" and image is not None:
                 parts = (*parts, image) if prompt.image_last else (image, *parts)
@@ -128,6 +141,11 @@ class Understanding:
                 TaskRequest(modality, Request(messages, schema, draw)) for draw in self._draws
             ]
         return tuple(requests)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether a first pass says which categories are likely (`vlsu.tasks.likely`)."""
+        return bool(self._prompt.lines)
 
     @property
     def reasons(self) -> bool:
@@ -140,8 +158,17 @@ class Understanding:
         return self._scored or self._prompt.name == ONE_WORD
 
     def instruction_bytes(self, modality: str) -> int:
-        """UTF-8 bytes of every request of a modality, without the sample's text."""
-        return self.system_bytes(modality) + len(self._prompt.user(modality, "").encode())
+        """UTF-8 bytes of every request of a modality, without the sample's text.
+
+        Of the detail ``category`` it is the mean of the first pass and of a request with the lines
+        of as many categories as may be likely.
+        """
+        whole = self.system_bytes(modality) + len(self._prompt.user(modality, "").encode())
+        if not self._prompt.lines:
+            return whole
+        lines = sorted(len(each.encode()) for each in self._prompt.lines[modality].values())
+        first = LikelyCategories(self._policy, self.modalities, self._custom_system)
+        return (whole + sum(lines[-MOST_LIKELY:]) + first.instruction_bytes(modality)) // 2
 
     def system_bytes(self, modality: str) -> int:
         """UTF-8 bytes of the system prompt of a modality, the same in all of its requests."""

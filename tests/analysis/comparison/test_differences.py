@@ -70,6 +70,15 @@ def joint_f1(cells: PairedCells, *names: str) -> dict[str, Difference]:
     return PairedEstimator(cells, 4000, 0).f1(first, second, "joint", *names)
 
 
+def test_two_of_many_runs_are_as_if_tabulated_alone() -> None:
+    samples = random_samples(1, 200)
+    runs = [samples, *(other_answers(samples, seed) for seed in range(1, 12))]
+    many, two = tabulate(*runs, chunks=3).pair(0, 11), tabulate(runs[0], runs[11]).pair(0, 1)
+    for ours, alone in zip(many.runs, two.runs, strict=True):
+        for name in ("gold", "predicted", "category", "count", "lost"):
+            np.testing.assert_array_equal(getattr(ours, name), getattr(alone, name))
+
+
 def test_each_run_of_the_table_is_its_own_tabulation() -> None:
     samples = random_samples(1, 300)
     runs = (samples, other_answers(samples, 1), other_answers(samples, 2))

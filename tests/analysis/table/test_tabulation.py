@@ -156,7 +156,7 @@ def test_tables_come_in_blocks_and_miss_no_group() -> None:
     np.add.at(expected, (group[inside], column[cell][inside]), count[inside])
     assert len(blocks) > 1
     assert (np.concatenate(blocks) == expected[expected.any(axis=1)]).all()
-    added = np.array([1, 0, 5, -2, 1, 0, 3])
-    np.testing.assert_array_equal(
-        groups.sums(added), np.bincount(group, weights=added[cell] * count).astype(np.int64)
-    )
+    added = np.array([[1, 0, 5, 2, 1, 0, 3], [0, 1, -1, 0, 1, 1, -1], [1_000_000] * 7])
+    sums = [np.bincount(group, weights=each[cell] * count).astype(np.int64) for each in added]
+    np.testing.assert_array_equal(groups.sums(added), sums)
+    np.testing.assert_array_equal(groups.sums(added[:1]), sums[:1])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.analysis_frames import Judged, frames
+from tests.support.values import present
 from vlsu.analysis import understanding_metrics
 from vlsu.analysis.stats.pooling import pooled_shares
 
@@ -75,3 +76,13 @@ def test_the_order_of_the_parts_does_not_matter() -> None:
     back = pooled_shares(shares[::-1], sizes[::-1]) or []
     for one, other in zip(forth, reversed(back), strict=True):
         assert one.rate.value == pytest.approx(other.rate.value)
+
+
+def test_a_part_of_which_every_sample_is_known_keeps_its_share() -> None:
+    # as in a draw that has come to all samples of two patterns
+    shares, sizes = [0.25, 0.0, 2 / 3, 1.0, 0.5], [5.03, 12.0, 1e15, 1e15, 9.6]
+    parts = pooled_shares(np.array(shares), np.array(sizes))
+    assert parts is not None
+    for part, share in zip(parts[2:4], shares[2:4], strict=True):
+        bounds = present(part.rate.low), present(part.rate.value), present(part.rate.high)
+        assert bounds == pytest.approx((share, share, share), abs=1e-6)

@@ -223,22 +223,36 @@ def test_another_batch_is_not_taken_for_the_one_that_was_lost(played, tmp_path):
     assert through(model_of(server), run) is None
 
 
+def test_a_list_without_an_end_is_no_proof_that_a_batch_is_not_there(played, tmp_path, monkeypatch):
+    server = played()
+    for name in ("PAGE", "PAGES"):
+        monkeypatch.setattr(f"vlsu.models.batching.{server.provider}.{name}", 1)
+
+    async def run(service: BatchService) -> None:
+        file = written(service, asked(["one"]), tmp_path / "batch.jsonl")
+        for n in range(3):
+            await service.submit(f"vlsu-{n}", file, 1)
+        await service.find("vlsu-lost", KEYS, time.time() - 60)
+
+    with pytest.raises(ModelError, match="lists too many batches"):
+        through(model_of(server), run)
+
+
 def test_a_full_queue_is_no_reason_to_give_up(played, tmp_path):
     server = played()
     server.quota = 3
 
-    async def run(service: BatchService) -> str:
+    async def run(service: BatchService) -> Batch:
         file = written(service, REQUESTS, tmp_path / "batch.jsonl")
-        try:
-            batch = await service.submit("vlsu-1", file, len(REQUESTS))
-        except BatchUnavailableError:
-            return "refused at once"
-        batch = await ended(service, batch)
-        assert (batch.state, batch.retry) == (BatchState.FAILED, True)
-        return "failed later"
+        return await ended(service, await service.submit("vlsu-1", file, len(REQUESTS)))
 
-    expected = "failed later" if server.provider == "openai" else "refused at once"
-    assert through(model_of(server), run) == expected
+    if server.provider == "openai":  # which looks at a batch only after it was accepted
+        batch = through(model_of(server), run)
+        assert (batch.state, batch.retry) == (BatchState.FAILED, True)
+    else:
+        with pytest.raises(BatchUnavailableError) as caught:
+            through(model_of(server), run)
+        assert caught.value.full
     assert not server.paid
 
 
@@ -320,6 +334,8 @@ def test_a_server_that_keeps_no_labels_is_asked_for_the_name_of_the_file(batch_s
     server = batch_server(OpenAIServer(by_text))
     server.labels = False
     _, batch, _ = submitted(server, tmp_path)
+    _, gone, _ = submitted(server, tmp_path, label="vlsu-deleted")
+    del server.files[server.batches[gone.id].made["input_file_id"]]
 
     async def run(service: BatchService) -> list:
         names = ("vlsu-1", "vlsu-2")
@@ -336,6 +352,42 @@ def test_a_file_that_is_not_known_everywhere_yet_is_waited_for(batch_server, tmp
     server.fail("POST", "/batches", status=400, body=said)
     with pytest.raises(BatchUnavailableError):
         submitted(server, tmp_path)
+
+
+@pytest.mark.parametrize(("newest_first", "pages"), [(True, 1), (False, 3)])
+def test_a_batch_is_found_among_many_in_whatever_order_they_are_listed(
+    batch_server, tmp_path, monkeypatch, newest_first, pages
+):
+    monkeypatch.setattr("vlsu.models.batching.openai.PAGE", 2)
+    server = batch_server(OpenAIServer(by_text))
+    server.newest_first = newest_first
+
+    async def run(service: BatchService) -> tuple[Batch | None, int, Batch | None, int]:
+        file = written(service, asked(["one"]), tmp_path / "batch.jsonl")
+        for n in range(5):
+            made = await service.submit(f"vlsu-{n}", file, 1)
+            server.batches[made.id].created -= 5 * 86400 - n * 3600
+        made = await service.submit("vlsu-lost", file, 1)
+        server.calls.clear()
+        found = await service.find("vlsu-lost", frozenset(), time.time() - 60)
+        asked_for = len(server.calls)
+        none = await service.find("vlsu-no", frozenset(), time.time() - 60)
+        return found, asked_for, none, len(server.calls) - asked_for
+
+    found, asked_for, none, asked_in_vain = through(model_of(server), run)
+    assert present(found).created == pytest.approx(time.time(), abs=60)
+    assert (asked_for, none) == (pages, None)
+    assert asked_in_vain == (2 if newest_first else 3)
+
+
+def test_a_file_is_waited_for_until_it_is_processed(batch_server, tmp_path, monkeypatch):
+    """As at Azure, where a batch of a file that is still processed is refused."""
+    monkeypatch.setattr("vlsu.models.batching.openai.PAUSE_S", 0.01)
+    server = batch_server(OpenAIServer(by_text))
+    server.looks = 3
+    _, batch, _ = submitted(server, tmp_path)
+    assert batch.answered == len(REQUESTS)
+    assert sum(path.startswith("/v1/files/") for _, path in server.calls) == 3 + 1
 
 
 def test_of_two_batches_that_run_none_is_taken_for_the_lost_one(batch_server, tmp_path):

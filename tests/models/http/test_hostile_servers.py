@@ -5,6 +5,7 @@ Each client asks every server in a process of its own, whose memory the kernel m
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import json
@@ -15,10 +16,11 @@ import sys
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
+from tests.support import tls
 from vlsu.models.http.transport import MAX_HELD
 
 pytestmark = [
@@ -88,12 +90,13 @@ from vlsu.models.http import client as clients
 
 if "other" in sys.argv[1]:
     clients.is_simple_http = lambda url: False
+scheme = "https" if "tls" in sys.argv[1] else "http"
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 
 async def ask(port):
-    http = clients.HttpClient(f"http://127.0.0.1:{port}/v1", {}, float(sys.argv[2]))
+    http = clients.HttpClient(f"{scheme}://127.0.0.1:{port}/v1", {}, float(sys.argv[2]))
     started = time.monotonic()
     raw, _ = await http.post(lambda: [b"{}"])
     took = time.monotonic() - started
@@ -106,7 +109,7 @@ async def main():
     seen = []
     if "many" in sys.argv[1]:
         before = peak()
-        http = clients.HttpClient(f"http://127.0.0.1:{ports[0]}/v1", {}, float(sys.argv[2]))
+        http = clients.HttpClient(f"{scheme}://127.0.0.1:{ports[0]}/v1", {}, float(sys.argv[2]))
         answers = await asyncio.gather(*(http.post(lambda: [b"{}"]) for _ in range(64)))
         assert all(raw.body.startswith(b"endless: ") for raw, _ in answers)
         await http.close()
@@ -122,13 +125,25 @@ asyncio.run(main())
 """
 
 
+def secured(connection: socket.socket) -> socket.socket:
+    """The connection, with TLS where servers speak it."""
+    return tls.current.wrap_socket(connection, server_side=True) if tls.current else connection
+
+
+@pytest.fixture(params=["plain", "tls", "other"])
+def which(request, tmp_path) -> Iterator[str]:
+    """Which client asks: both, and the first with TLS too."""
+    with tls.servers_behind_tls(tmp_path) if request.param == "tls" else nullcontext():
+        yield request.param
+
+
 @contextmanager
 def listening(first: bytes, again: bytes, pause_s: float = 0.0) -> Iterator[int]:
     """A server that answers so, to as many as come, until the end; yields its port."""
     over = threading.Event()
 
     def answer(connection: socket.socket) -> None:
-        with connection:
+        with contextlib.suppress(OSError), secured(connection) as connection:
             connection.settimeout(30)
             try:
                 connection.recv(65536)
@@ -177,9 +192,8 @@ def ask_all(
     return dict(zip(servers, json.loads(done.stdout), strict=True))
 
 
-@pytest.mark.parametrize("which", ["plain", "other"])
 def test_no_part_of_an_answer_without_an_end_takes_memory_without_an_end(which):
-    timeout_s = 20.0 if which == "plain" else TIMEOUT_S  # the other waits for its end of some
+    timeout_s = 20.0 if which != "other" else TIMEOUT_S  # the other waits for its end of some
     seen = ask_all(which, at_once(), timeout_s)
     for name, (status, said, took, mebibytes) in seen.items():
         assert status == 0, name
@@ -188,7 +202,6 @@ def test_no_part_of_an_answer_without_an_end_takes_memory_without_an_end(which):
         assert mebibytes < MOST_MIB, (name, mebibytes)
 
 
-@pytest.mark.parametrize("which", ["plain", "other"])
 def test_an_answer_that_drips_for_ever_ends_with_the_time_for_it(which):
     seen = ask_all(which, DRIPPING, pause_s=0.05)
     for name, (status, said, took, mebibytes) in seen.items():
@@ -197,7 +210,6 @@ def test_an_answer_that_drips_for_ever_ends_with_the_time_for_it(which):
         assert mebibytes < MOST_MIB, name
 
 
-@pytest.mark.parametrize("which", ["plain", "other"])
 def test_many_answers_without_an_end_at_once_take_no_more_memory_than_they_may_together(which):
     """64 of 16 MiB would take a gigabyte."""
     first, again = at_once()["a body as long as can be said"]

@@ -23,9 +23,10 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support import tls
 from tests.support.values import present
 from vlsu.errors import DataError
-from vlsu.models.http import plain
+from vlsu.models.http import direct
 from vlsu.models.http.client import HttpClient, is_simple_http
 from vlsu.models.http.rate_limits import retry_after_s
 
@@ -46,7 +47,7 @@ class Server:
     def __init__(self, behave: Behaviour, *, host: str = "127.0.0.1", context=None, reads=True):
         self.behave = behave
         self.host = host
-        self.context = context
+        self.context = context or tls.current
         self.reads = reads
         self.connections = 0
         self.visits: list[Visit] = []
@@ -68,7 +69,8 @@ class Server:
     @property
     def url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/v1/chat/completions"
+        scheme = "http" if self.context is None else "https"
+        return f"{scheme}://{host}:{self.port}/v1/chat/completions"
 
     async def _serve(self, reader, writer) -> None:
         self.connections += 1
@@ -479,7 +481,7 @@ def test_words_on_an_idle_connection_end_it():
 
 
 def test_an_old_connection_is_not_used_again(monkeypatch):
-    monkeypatch.setattr(plain, "IDLE_S", 0.05)
+    monkeypatch.setattr(direct, "IDLE_S", 0.05)
     answers, server = posting(says(whole(BODY)), times=3, pause=0.1)
     assert [raw.status for raw, _ in answers] == [200] * 3
     assert server.connections == 3

@@ -189,7 +189,7 @@ def test_a_name_that_means_another_host_by_the_time_of_connecting_gets_no_key():
             ok, _ = await http.post(lambda: [b"{}"])
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(
-                    "vlsu.models.http.plain.is_local", lambda address: asked.append(address)
+                    "vlsu.models.http.direct.is_local", lambda address: asked.append(address)
                 )
                 refused, _ = await http_to_public.post(lambda: [b"{}"])
             await http.close()

@@ -11,7 +11,7 @@ import pytest
 from tests.models.http.test_http_clients import BODY, Server, in_loop, says, whole
 from tests.support.fault_server import FaultServer, good, run_command, text_dataset
 from vlsu._proxies import bypasses, proxy_of
-from vlsu.models.http.client import HttpClient, is_simple_http
+from vlsu.models.http.client import HttpClient, is_simple_http, is_simple_https
 
 pytestmark = pytest.mark.slow
 
@@ -143,11 +143,13 @@ def posted(url, timeout_s=10.0):
 @pytest.mark.parametrize("no_proxy", ["*", "127.0.0.1", "127.0.0.0/8", "localhost, 127.0.0.1"])
 def test_a_server_that_no_proxy_names_is_asked_directly(no_proxy, client, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", no_proxy)
 
     async def run():
         async with Server(says(whole(BODY))) as server:
-            assert client == "other" or is_simple_http(server.url)
+            simple = is_simple_https if client == "tls" else is_simple_http
+            assert client == "other" or simple(server.url)
             return await posted(server.url)
 
     assert in_loop(run()).body == BODY

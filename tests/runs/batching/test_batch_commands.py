@@ -58,7 +58,7 @@ def serve():
 
 @pytest.fixture
 def dataset(tmp_path):
-    return make_dataset(tmp_path / "dataset", 24, 8)
+    return make_dataset(tmp_path / "dataset", 12, 4)
 
 
 def command(dataset, server, out, *more):
@@ -154,7 +154,7 @@ def started(line):
 #: Calls of a run: upload, batch, two looks at it, the batch with its files, their content.
 @pytest.mark.parametrize(
     ("call", "after"),
-    [(1, True), (2, False), (2, True), (3, True), (4, True), (5, True), (6, True)],
+    [(1, True), (2, False), (3, True), (4, True), (6, True)],
 )
 def test_killed_at_any_call_nothing_is_lost_or_paid_twice(
     dataset, serve, direct, tmp_path, call, after

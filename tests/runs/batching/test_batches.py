@@ -14,6 +14,7 @@ from vlsu.models.base import Raw
 from vlsu.models.batching.base import BatchLimits, BatchState, BatchUnavailableError
 from vlsu.models.http.model import http_fault
 from vlsu.models.inprocess import InProcessModel
+from vlsu.report.usage import usage
 from vlsu.runs import Limits, align, evaluate, load_run
 from vlsu.runs.asking.limits import Price
 from vlsu.runs.batching.journal import Journal
@@ -63,6 +64,7 @@ def test_the_result_is_that_of_the_run_without_batches(dataset, direct, tmp_path
     assert done.judgments.select(columns).equals(direct.judgments.select(columns))
     assert len(provider.batches) == 1
     assert out(done) == 0
+    assert usage(done.scan(), "modality", ["joint"])[0].latency_s["p50"] == 0
     assert done.record["requests"]["asked"] == direct.record["requests"]["asked"]
     assert list((done.path / "batches").iterdir()) == []
     again = run(dataset, tmp_path / "R", provider)
@@ -203,6 +205,16 @@ def test_a_batch_that_is_too_much_is_tried_by_halves(dataset, direct, tmp_path):
 
     provider.end = accepted
     assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+
+
+def test_a_batch_that_is_more_than_the_account_may_have_is_tried_by_halves(
+    dataset, direct, tmp_path
+):
+    full = [BatchUnavailableError("HTTP 429: enqueued tokens", full=True)] * 2
+    provider = MemoryProvider(faults={"submit": [*full]})
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    whole = len(provider.requests)
+    assert max(len(held.keys) for held in provider.batches.values()) == whole // 2 // 2
 
 
 def test_a_provider_that_accepts_nothing_stops_the_run(dataset, tmp_path):

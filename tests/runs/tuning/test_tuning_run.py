@@ -6,13 +6,11 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +23,7 @@ from aiohttp import web
 
 from tests.conftest import ChatServer, chat_servers, completion, make_dataset
 from tests.support.commands import vlsu
+from tests.support.stores import stored_bodies
 from tests.support.tuning_runs import (
     answer,
     instruction,
@@ -287,9 +286,8 @@ def test_killed_it_asks_nothing_again_that_was_stored(
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    with closing(sqlite3.connect(tmp_path / "run" / "responses.sqlite")) as connection:
-        rows = connection.execute("SELECT body FROM responses").fetchall()
-    stored = sum(b"chatcmpl" in bytes(body) for (body,) in rows)
+    bodies = stored_bodies(tmp_path / "run" / "responses.sqlite")
+    stored = sum(b"chatcmpl" in body for body in bodies)
     assert stored > 100
     before = len(server.requests)
     vlsu(*line)

@@ -26,6 +26,8 @@ class OpenAIServer(BatchServer):
     Attributes:
         files: Name and content of every file, by identifier.
         labels: Whether metadata is kept; some compatible servers drop it.
+        newest_first: How batches are listed.
+        looks: How often an uploaded file is said to be processed still, as at Azure.
     """
 
     provider = "openai"
@@ -34,6 +36,8 @@ class OpenAIServer(BatchServer):
         super().__init__(respond, courses)
         self.files: dict[str, tuple[str, bytes]] = {}
         self.labels = True
+        self.looks = 0
+        self.newest_first = True
 
     @property
     def base_url(self) -> str:
@@ -69,10 +73,11 @@ class OpenAIServer(BatchServer):
             "created_at": 1711471533,
             "filename": name,
             "purpose": "batch",
-            "status": "processed",
+            "status": "pending" if self.looks else "processed",
         }
 
     async def file(self, request: web.Request) -> web.Response:
+        self.looks = max(0, self.looks - 1)
         return web.json_response(self._file(self._known(request)))
 
     async def content(self, request: web.Request) -> web.Response:
@@ -89,6 +94,7 @@ class OpenAIServer(BatchServer):
 
     async def create(self, request: web.Request) -> web.Response:
         asked = await request.json()
+        assert not self.looks
         assert asked["completion_window"] == "24h"
         assert asked["endpoint"] == "/v1/chat/completions"
         _, data = self.files[asked["input_file_id"]]
@@ -117,7 +123,7 @@ class OpenAIServer(BatchServer):
         return web.json_response(self._batch(batch, "cancelling"))
 
     async def list(self, request: web.Request) -> web.Response:
-        ids = [*reversed(self.batches)]
+        ids = [*(reversed(self.batches) if self.newest_first else self.batches)]
         if after := request.query.get("after"):
             ids = ids[ids.index(after) + 1 :]
         limit = int(request.query.get("limit", "20"))

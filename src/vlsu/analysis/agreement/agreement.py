@@ -154,6 +154,7 @@ def grader_agreement(
             other_graders=answers is not None,
             seed=seed,
             replicates=replicates,
+            comparisons=comparisons if consensus == "others" else None,
         ),
     }
     tree["intervals"] = {
@@ -165,7 +166,13 @@ def grader_agreement(
         "replicates": replicates,
         "seed": seed,
     }
+    oracle = tree["oracle"]
+    assert isinstance(oracle, dict)
+    # Texts, an entry an item: they hold no rate to look for.
+    references = {name: oracle[name] for name in ("references",) if name in oracle}
+    tree["oracle"] = {}  # in its place
     made = plain(tree)
+    made["oracle"] = plain(oracle | dict.fromkeys(references)) | references
     return Agreement(made | {"notes": notes(read, made)})
 
 

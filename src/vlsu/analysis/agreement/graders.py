@@ -160,12 +160,12 @@ def split_units(grades: Grades, most: int) -> list[dict[str, object]]:
     n = counts.sum(axis=1)
     apart = ((counts @ weights) * counts).sum(axis=1) / np.maximum(n * (n - 1), 1)
     order = np.lexsort((np.arange(len(n)), -n, -apart))[:most]
-    rows = grades.units.rows(named=True)
+    rows = grades.units[order].rows(named=True)
     return [
         {
-            "item": rows[u]["item"],
-            "modality": rows[u]["modality"],
-            "category": rows[u]["category"],
+            "item": row["item"],
+            "modality": row["modality"],
+            "category": row["category"],
             "votes": {
                 label: count
                 for label, count in zip(grades.labels, counts[u].tolist(), strict=True)
@@ -173,7 +173,7 @@ def split_units(grades: Grades, most: int) -> list[dict[str, object]]:
             },
             "disagreement": float(apart[u]),
         }
-        for u in order.tolist()
+        for u, row in zip(order.tolist(), rows, strict=True)
         if apart[u] > 0
     ]
 

@@ -119,14 +119,25 @@ def compare_with_consensus(
     elif ties == "drop":
         chosen[tied] = _NONE
     else:
-        names = grades.units.select("item", "modality").rows()
-        for n in np.flatnonzero(tied):
-            item, modality = names[unit[n]]
-            key = f"{seed}/{grades.graders[grader[n]]}/{modality or ''}/{item}"
-            bits = int.from_bytes(blake2b(key.encode(), digest_size=8).digest())
-            drawn = bits * int(candidates[n]) >> 64
-            chosen[n] = np.flatnonzero(top[n])[drawn]
+        rows_tied = np.flatnonzero(tied)
+        units = grades.units[unit[rows_tied]]
+        bits = [
+            _bits(f"{seed}/{grades.graders[who]}/{of or ''}/{item}")
+            for who, of, item in zip(
+                grader[rows_tied].tolist(), units["modality"], units["item"], strict=True
+            )
+        ]
+        drawn = [b * n >> 64 for b, n in zip(bits, candidates[rows_tied].tolist(), strict=True)]
+        # The drawn one of the candidates, counted from 0.
+        before = top[rows_tied].cumsum(axis=1) - 1
+        chosen[rows_tied] = (
+            top[rows_tied] & (before == np.array(drawn, dtype=np.int64)[:, None])
+        ).argmax(axis=1)
     return ConsensusComparisons(unit, grader, code, chosen, tied)
+
+
+def _bits(key: str) -> int:
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest())
 
 
 def oracle_metrics(
@@ -138,6 +149,7 @@ def oracle_metrics(
     other_graders: bool = False,
     seed: int = 0,
     replicates: int = 2000,
+    comparisons: ConsensusComparisons | None = None,
 ) -> dict[str, object]:
     """Metrics of a single grader, in the shape of a model's `metrics.json`.
 
@@ -164,8 +176,10 @@ def oracle_metrics(
         other_graders: Whether the intervals are over graders too.
         seed: Of ties and of the bootstrap.
         replicates: Bootstrap replicates.
+        comparisons: What `compare_with_consensus` gives for all of these, if it is at hand.
     """
-    comparisons = compare_with_consensus(grades, consensus=consensus, ties=ties, seed=seed)
+    if comparisons is None:
+        comparisons = compare_with_consensus(grades, consensus=consensus, ties=ties, seed=seed)
     of_unit = grades.units["modality"].fill_null(modality).to_numpy()
     modalities = of_unit[comparisons.unit]
     run: dict[str, object] = {}
@@ -261,12 +275,12 @@ def _references(
         comparisons: Of these.
         inside: Of `comparisons`, those of one modality.
     """
-    labels = grades.labels
-    items = grades.units["item"].to_list()
+    rows = np.flatnonzero(inside & comparisons.scored)
+    labels = (*grades.labels, None)  # UNSURE is -1: the last
+    items = grades.units["item"].gather(comparisons.unit[rows])
     found: dict[str, list[list[str | None]]] = {}
-    for n in np.flatnonzero(inside & comparisons.scored).tolist():
-        code = int(comparisons.code[n])
-        said = None if code == UNSURE else labels[code]
-        reference = labels[int(comparisons.consensus[n])]
-        found.setdefault(items[comparisons.unit[n]], []).append([reference, said])
+    for item, reference, code in zip(
+        items, comparisons.consensus[rows].tolist(), comparisons.code[rows].tolist(), strict=True
+    ):
+        found.setdefault(item, []).append([labels[reference], labels[code]])
     return found

@@ -88,6 +88,8 @@ def _part(
     n, means = a + b, a / (a + b)
     value = float(weight @ means)
     variance = float(weight @ (means * (1 - means) / (n + 1) + (means - value) ** 2))
+    if value * (1 - value) <= variance:  # of which all is known, and nothing is left to chance
+        return PooledShare(Rate.within(value, value, value), float(weight @ pull))
     size = value * (1 - value) / variance - 1
     tail = (1 - level) / 2
     bounds = [beta_quantile(q, value * size, (1 - value) * size) for q in (tail, 1 - tail)]

@@ -43,6 +43,8 @@ NOT_ASKED = 4
 
 #: Entries of `GroupCounts` looked at together; bounds the memory of a pass over the groups.
 _BLOCK = 65_536
+#: Bits of a whole number that is not negative.
+_BITS = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,7 @@ class GroupCounts:
         """
         # The first entry is for the cells outside, and dropped.
         shifted, wide = column + 1, size + 1
-        marks = np.arange(0, len(self.cell) + _BLOCK, _BLOCK)
-        groups = len(self.start) - 1
-        bounds = np.unique(np.minimum(np.searchsorted(self.start, marks), groups))
-        for first, last in pairwise(bounds.tolist()):
+        for first, last in self._blocks():
             start = self.start[first : last + 1]
             entries = slice(start[0], start[-1])
             row = np.repeat(np.arange(0, (last - first) * wide, wide), np.diff(start))
@@ -91,13 +90,50 @@ class GroupCounts:
             yield table[table.any(axis=1)].astype(np.int64)
 
     def sums(self, added: IntArray) -> IntArray:
-        """The sum over each group's samples, shape ``(G,)``; samples that are `alone` are not here.
+        """Sums over each group's samples, shape ``(k, G)``; samples that are `alone` are not here.
+
+        Several small numbers are added up as one, each in bits of its own: to read the entries is
+        what takes the time.
 
         Args:
-            added: What each sample of a cell adds; shape ``(C,)``.
+            added: What each sample of a cell adds, in k ways; shape ``(k, C)``.
         """
-        each = added[self.cell] * self.count
-        return np.add.reduceat(each, self.start[:-1]) if each.size else each
+        if len(self.start) == 1:
+            return np.zeros((len(added), 0), dtype=np.int64)
+        least = added.min(axis=1, initial=0)
+        most = int((added.max(axis=1, initial=0) - least).max(initial=0))
+        # No sum of a way is larger than this; what is negative is lifted to 0 first.
+        bits = (most * int(self.count.sum(dtype=np.int64))).bit_length()
+        bits = min(max(1, bits), _BITS)
+        at_once = max(1, _BITS // bits)
+        sizes = self._sums(np.ones(added.shape[1], dtype=np.int64)) if least.any() else None
+        found = []
+        for first in range(0, len(added), at_once):
+            some = slice(first, first + at_once)
+            lifted = added[some] - least[some, None]
+            shifts = bits * np.arange(len(lifted))
+            packed = (lifted << shifts[:, None]).sum(axis=0)
+            sums = self._sums(packed)
+            found.append((sums >> shifts[:, None]) & ((1 << bits) - 1))
+        whole = np.concatenate(found)
+        return whole if sizes is None else whole + least[:, None] * sizes
+
+    def _sums(self, added: IntArray) -> IntArray:
+        found = np.empty(len(self.start) - 1, dtype=np.int64)
+        for first, last in self._blocks():  # what is in the cache is read once more at no cost
+            start = self.start[first : last + 1]
+            entries = slice(start[0], start[-1])
+            each = added[self.cell[entries]]
+            each *= self.count[entries]
+            np.add.reduceat(each, start[:-1] - start[0], out=found[first:last])
+        return found
+
+    def _blocks(self) -> list[tuple[int, int]]:
+        """First group and end of each block of groups, which have at least one entry each."""
+        marks = np.arange(0, len(self.cell) + _BLOCK, _BLOCK)
+        groups = len(self.start) - 1
+        bounds = np.unique(np.minimum(np.searchsorted(self.start, marks), groups))
+        return list(pairwise(bounds.tolist()))
 
 
 @dataclass(frozen=True, slots=True)

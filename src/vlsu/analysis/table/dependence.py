@@ -58,14 +58,15 @@ def dependence_of_mean(
     total = _entries(column, cells.count, len(value))
     n, whole, rarer = int(total.sum()), int(total @ value), int(total @ rare)
     # By cell; the entry beyond the last is for the cells outside, whose entry is -1.
-    inside = (column >= 0).astype(np.int64)
-    values, rares = np.append(value, 0)[column], np.append(rare, 0)[column]
+    added = np.stack([column >= 0, np.append(value, 0)[column], np.append(rare, 0)[column]]).astype(
+        np.int64
+    )
 
     def way(counts: GroupCounts) -> Way:
         alone = _entries(column, counts.alone, len(value))
-        m = counts.sums(inside)
+        m, x, events = counts.sums(added)
         there = m > 0
-        m, x, events = (m[there], *(counts.sums(each)[there] for each in (values, rares)))
+        m, x, events = m[there], x[there], events[there]
         lone = int(alone.sum())
         units = lone + len(m)
         # Whole numbers up to the division, so that equal shares leave no rounding errors.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -29,6 +31,9 @@ __all__ = ["PairedCells", "PairedTabulation"]
 _LOST = NOT_ASKED + 1
 _TECHNICAL = (Outcome.ERROR.value, Outcome.UNPARSED.value)
 
+#: Whole numbers of any size, a row a sample or cell.
+_Table = np.ndarray[Any, np.dtype[Any]]
+
 _GRADES, _PREDICTIONS = (ABSENT + 1,) * 3, (_LOST + 1,) * 3
 
 
@@ -50,8 +55,7 @@ class PairedCells:
         table = np.column_stack(
             [runs[0].category, runs[0].gold, *(run.predicted for run in runs), *lost]
         )
-        rows, cell = np.unique(table, axis=0, return_inverse=True)
-        cell = cell.reshape(-1)
+        rows, cell, _ = _distinct(table)
         groups = runs[0].groups
         shared = replace(
             runs[0],
@@ -134,11 +138,11 @@ class PairedTabulation:
             self._outcomes[number].update({(m, o): n for m, o, n in outcomes.iter_rows()})
 
         table = np.column_stack(columns).astype(np.int32)
-        found, cell, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
+        found, cell, counts = _distinct(table)
         numbers = np.fromiter(map(self._number, map(bytes, found)), np.int64, len(found))
         for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             self._counts[number] += count
-        self._groups.add([samples[name] for name in LINKS], numbers[cell.reshape(-1)])
+        self._groups.add([samples[name] for name in LINKS], numbers[cell])
 
     def cells(self) -> PairedCells:
         """The cells of all samples so far, in an order that depends on their content alone."""
@@ -188,6 +192,25 @@ class PairedTabulation:
             self._categories, default=-1, return_dtype=pl.Int64
         ).to_numpy()
         return numbers
+
+
+def _distinct(table: _Table) -> tuple[_Table, IntArray, IntArray]:
+    """The distinct rows of whole numbers in order, the one of each row, and how often each occurs.
+
+    As `numpy.unique` over rows, which sorts them as bytes: where they fit, each is one number.
+    """
+    if not len(table):
+        return table, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    least = table.min(axis=0)
+    sizes = [int(size) for size in table.max(axis=0) - least + 1]
+    if math.prod(sizes) > np.iinfo(np.int64).max:
+        rows, which, counts = np.unique(table, axis=0, return_inverse=True, return_counts=True)
+        return rows, which.reshape(-1), counts
+    number = np.ravel_multi_index(tuple((table - least).T.astype(np.int64)), sizes)
+    _, first, which, counts = np.unique(
+        number, return_index=True, return_inverse=True, return_counts=True
+    )
+    return table[first], which.reshape(-1), counts
 
 
 def _lost(run: Cells) -> BoolArray:

@@ -65,14 +65,17 @@ class LabelReader:
             cells: The answers as in the file.
             delimiter: Delimiter of the file; if it is not a comma, decimals may have one.
         """
-        answers = [plain_answer(cell) for cell in cells]
+        plain = {cell: plain_answer(cell) for cell in set(cells)}
+        answers = [plain[cell] for cell in cells]
         if delimiter != "," and all(map(_COMMA_ZERO.fullmatch, (a for a in answers if "," in a))):
             answers = [_COMMA_ZERO.sub(r"\1", answer) for answer in answers]
         declared = self._declared
         if _NONE not in declared and self._is_label(answers):
             self._none_is_label = True
             declared |= {_NONE}
-        return [self._label(answer, declared) for answer in answers]
+        times = Counter(answers)  # few are different, whatever their number
+        labels = {answer: self._label(answer, declared, n) for answer, n in times.items()}
+        return [labels[answer] for answer in answers]
 
     def notes(self) -> Iterator[str]:
         """Sentences about answers that were taken for missing values."""
@@ -89,7 +92,7 @@ class LabelReader:
                 "--missing none."
             )
 
-    def _label(self, answer: str, declared: frozenset[str]) -> str | None:
+    def _label(self, answer: str, declared: frozenset[str], times: int) -> str | None:
         if not answer:
             return None
         spellings = {answer.lower(), label_key(answer)}
@@ -97,7 +100,7 @@ class LabelReader:
             if any(fnmatchcase(spelling, pattern) for spelling in spellings):
                 return label
         if self._missing(answer, declared):
-            self._left_out[answer] += 1
+            self._left_out[answer] += times
             return None
         return answer
 
@@ -128,7 +131,8 @@ def doubtful_names(frame: pl.DataFrame) -> Iterator[str]:
     """
     for column in ("item", "grader"):
         given = frame[column].drop_nulls().unique().sort()
-        if absent := [name for name in given if MissingWords()(name)]:
+        missing = MissingWords()
+        if absent := [name for name in given if missing(name)]:
             yield (
                 f"{listing(absent)}: taken for the name of a{_ARTICLES[column]}; if that stands "
                 "for a missing value, fill in those rows or remove them."
@@ -137,15 +141,17 @@ def doubtful_names(frame: pl.DataFrame) -> Iterator[str]:
     if consensus := [name for name in names if CONSENSUS & set(re.split(r"[\W_]+", name.lower()))]:
         yield f"{listing(consensus)} may be no single grader; if so, leave these rows out."
     for column, other in (("item", "grader"), ("grader", "item")):
-        beside: dict[str, set[str]] = {}
-        for name, partner in frame.select(column, other).iter_rows():
-            beside.setdefault(name, set()).add(partner)
         groups: dict[str, list[str]] = {}
-        for name in beside:
+        for name in frame[column].unique(maintain_order=True):
             groups.setdefault(spelling(name), []).append(name)
+        alike = [names for names in groups.values() if len(names) > 1]
+        spelt = pl.col(column).is_in([name for names in alike for name in names])
+        beside: dict[str, set[str]] = {}
+        for name, partner in frame.filter(spelt).select(column, other).iter_rows():
+            beside.setdefault(name, set()).add(partner)
         pairs = [
             (one, two)
-            for names in groups.values()
+            for names in alike
             for one, two in pairwise(names)
             if not beside[one] & beside[two]
         ]

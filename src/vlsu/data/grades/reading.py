@@ -99,19 +99,20 @@ def read_grades(
     file = _File(path, table, list(_records(table)), named, labels)
     words = LabelReader(MissingWords.read(missing), relabel, labels)
     layout, rows, used = file.long() or file.wide()
+    described, found = {**file.described(), **used}, file.notes
+    del file  # the records, of which there may be millions
     grades = words.read([row[4] for row in rows], table.delimiter)
-    frame = pl.DataFrame(
-        [(*row[:4], grade, row[5]) for row, grade in zip(rows, grades, strict=True)],
-        schema={
-            **dict.fromkeys(("item", "modality", "category", "grader", "grade"), pl.String),
-            "line": pl.Int64,
-        },
-        orient="row",
-    )
+    texts = {
+        name: pl.Series([row[n] for row in rows], dtype=pl.String)
+        for n, name in enumerate(("item", "modality", "category", "grader"))
+    }
+    lines = pl.Series([row[5] for row in rows], dtype=pl.Int64)
+    frame = pl.DataFrame({**texts, "grade": pl.Series(grades, dtype=pl.String), "line": lines})
+    del rows, grades
     if frame["grade"].is_null().all():
         raise DataError(f"{path}: no grades; give a file with at least one answer")
-    notes = (*file.notes, *words.notes(), *doubtful_names(frame))
-    return GradeFile(frame, layout, {**file.described(), **used}, notes)
+    notes = (*found, *words.notes(), *doubtful_names(frame))
+    return GradeFile(frame, layout, described, notes)
 
 
 class _File:

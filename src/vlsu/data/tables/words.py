@@ -38,7 +38,7 @@ def without_formula(cell: str) -> str:
 
 def plain_typing(text: str) -> str:
     """A text without typographic variants, invisible characters and unusual spaces, in NFKC."""
-    plain = normal_form("NFKC", text).translate(_TYPOGRAPHY)
+    plain = text if text.isascii() else normal_form("NFKC", text).translate(_TYPOGRAPHY)
     return " ".join(plain.split())
 
 

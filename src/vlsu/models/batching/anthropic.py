@@ -132,9 +132,9 @@ class AnthropicBatches(RemoteBatches):
             last = as_text(page.get("last_id"))
             old = all((batch.created or begin) < begin for batch in batches)
             if not page.get("has_more") or not last or old:
-                break
+                return found
             after = f"&after_id={quote(last, safe='')}"
-        return found
+        raise self.too_many()
 
     async def _holds(self, id: str, keys: frozenset[str]) -> bool:
         async with aclosing(self.answers(id)) as answers:

@@ -92,11 +92,16 @@ class BatchUnavailableError(ModelError):
     Args:
         message: One line.
         retry_after_s: Seconds after which the server asks to be tried again, if it says so.
+        full: Whether a limit of the account is reached (429). Where a batch was to be submitted, a
+            smaller one may be accepted at once: no provider says which limit it was.
     """
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, retry_after_s: float | None = None, *, full: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.full = full
 
 
 class BatchService(Protocol):

@@ -40,7 +40,7 @@ __all__ = ["GoogleBatches"]
 
 #: Batches of up to so many bytes and requests go in the call. The documented limit is 20 MB, but
 #: their answers have to fit into one response.
-INLINE_BYTES, INLINE_REQUESTS = 4_000_000, 200
+INLINE_BYTES, INLINE_REQUESTS = 4_000_000, 100
 #: Batches on a page of the list, and pages that are read at most.
 PAGE, PAGES = 100, 100
 #: Seconds that an uploaded file may take to become usable.
@@ -149,9 +149,9 @@ class GoogleBatches(RemoteBatches):
                     return self._batch(tree)
             following = as_text(page.get("nextPageToken"))
             if not following:
-                break
+                return None
             token = f"&pageToken={quote(following, safe='')}"
-        return None
+        raise self.too_many()
 
     async def status(self, id: str) -> Batch:
         """Where a batch is."""

@@ -10,11 +10,14 @@ Shapes, states and limits after the types ``Batch``, ``BatchCreateParams``, ``Ba
 and API reference ("The request output object"): a line has ``response`` with ``status_code`` and
 ``body``, or ``error`` with ``code`` (``batch_expired``, ``batch_cancelled``,
 ``request_timeout``). That more tokens are enqueued than the account may have is not known when a
-batch is made: it fails during validation, with the code ``token_limit_exceeded``.
+batch is made: it fails during validation, with the code ``token_limit_exceeded``. Azure processes a
+file before a batch can be made of it (guide "Getting started with Azure OpenAI global batch
+deployments").
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
@@ -43,6 +46,10 @@ __all__ = ["OpenAIBatches"]
 LABEL = "vlsu"
 #: Batches on a page of the list, and pages that are read at most.
 PAGE, PAGES = 100, 100
+#: How often an uploaded file is looked at until it can be used, and seconds between two looks.
+LOOKS, PAUSE_S = 120, 1.0
+#: States of a file that cannot be used yet.
+_NOT_READY = frozenset({"pending", "running", "uploading", "processing"})
 #: Seconds by which the clocks of this machine and of the provider may differ.
 CLOCKS_S = 600.0
 
@@ -91,8 +98,10 @@ class OpenAIBatches(RemoteBatches):
         form: list[Piece] = [start.encode(), lines, f"\r\n--{boundary}--\r\n".encode()]
         kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         file = await self.tree("POST", f"{self._base}/files", form, headers=kind)
+        name = as_text(file.get("id"))
+        await self._processed(name, file)
         asked = {
-            "input_file_id": as_text(file.get("id")),
+            "input_file_id": name,
             "endpoint": ENDPOINT,
             "completion_window": "24h",
             "metadata": {LABEL: label},
@@ -101,9 +110,22 @@ class OpenAIBatches(RemoteBatches):
             return self._batch(await self.tree("POST", f"{self._base}/batches", asked))
         except ModelError as error:
             # A file is not known everywhere at once (bespokelabsai/curator#116).
-            if asked["input_file_id"] and str(asked["input_file_id"]) in str(error):
+            if name and name in str(error):
                 raise BatchUnavailableError(str(error)) from None
             raise
+
+    async def _processed(self, name: str, file: Tree) -> None:
+        """Wait until a file can be used, which Azure needs some time for.
+
+        Raises:
+            BatchUnavailableError: It takes too long.
+        """
+        for _ in range(LOOKS):
+            if as_text(file.get("status")).lower() not in _NOT_READY:
+                return
+            await asyncio.sleep(PAUSE_S)
+            file = await self.tree("GET", self._file(name))
+        raise BatchUnavailableError("the uploaded file is not processed yet")
 
     async def find(
         self,
@@ -123,13 +145,18 @@ class OpenAIBatches(RemoteBatches):
             if kept is None and (seconds_of(tree.get("created_at")) or since) >= since - CLOCKS_S:
                 unlabelled.append(tree)
         for tree in unlabelled:
-            file = await self.tree("GET", self._file(as_text(tree.get("input_file_id"))))
+            try:
+                file = await self.tree("GET", self._file(as_text(tree.get("input_file_id"))))
+            except BatchUnavailableError:
+                raise
+            except ModelError:  # its file was deleted
+                continue
             if file.get("filename") == f"{label}.jsonl":
                 return self._batch(tree)
         return None
 
     async def _listed(self, since: float) -> AsyncIterator[Tree]:
-        """The batches of the account, until a page whose batches are all older."""
+        """The batches of the account; where the newest come first, until those that are older."""
         after = ""
         for _ in range(PAGES):
             page = await self.tree("GET", f"{self._base}/batches?limit={PAGE}{after}")
@@ -138,9 +165,11 @@ class OpenAIBatches(RemoteBatches):
                 yield tree
             last = as_text(page.get("last_id")) or (as_text(trees[-1].get("id")) if trees else "")
             made = [seconds_of(tree.get("created_at")) or since for tree in trees]
-            if not page.get("has_more") or not last or all(time < since for time in made):
+            newest_first = made[:1] > made[-1:]  # as OpenAI lists them; no order is documented
+            if not page.get("has_more") or not last or (newest_first and made[0] < since):
                 return
             after = f"&after={quote(last, safe='')}"
+        raise self.too_many()
 
     async def status(self, id: str) -> Batch:
         """Where a batch is."""

@@ -118,13 +118,20 @@ class RemoteBatches:
             return ModelError(f"{self._model.spec}: {message}")
         limits = wire.rate_limits(reply.header, body, time.time())
         wait_s = limits.retry_after_s or limits.wait_s() or None
-        return BatchUnavailableError(message, wait_s)
+        return BatchUnavailableError(message, wait_s, full=reply.status == 429)
 
     def _unreachable(self, fault: NetworkFaultError) -> ModelError:
         message = self._endpoint.redaction.text(fault.message)
         if fault.kind in _PASSING:
             return BatchUnavailableError(message)
         return ModelError(f"{self._model.spec}: {message}")
+
+    def too_many(self) -> ModelError:
+        """The error for a list of batches that has no end: one may be among those not read."""
+        return ModelError(
+            f"{self._model.spec}: the provider lists too many batches to tell whether one of them "
+            "is that of an earlier start; delete old ones there"
+        )
 
     def answer(self, key: str, status: int, body: object) -> BatchAnswer:
         """An answer as the server alone would have given it, without the credential."""

@@ -21,6 +21,7 @@ from vlsu.models.base import ImageLimits, Message, Outcome, Request, Response, S
 from vlsu.models.bodies.endings import Ending, finish_reason_text, parse_finish_reason
 from vlsu.models.bodies.error_bodies import ErrorBody, parse_error, parse_error_body
 from vlsu.models.formats import image_limits
+from vlsu.models.formats.google_caches import CachingGoogleModel
 from vlsu.models.formats.logprobs import locate_severity, unsafe_probability
 from vlsu.models.formats.prompt_cache import google_least
 from vlsu.models.formats.wire import (
@@ -59,6 +60,8 @@ KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 NO_TEMPERATURE = (3, 0)
 #: From this version on models think, and accept a JSON schema unchanged.
 THINKS = STRUCTURED = (2, 5)
+#: From this version on what is read from a cache costs a tenth.
+CACHES = (2, 5)
 
 _VERSION = re.compile(r"gemini-(\d{1,2})(?:\.(\d{1,2}))?")
 #: Parameters at the top level; all others belong to ``generationConfig``.
@@ -115,7 +118,8 @@ class GenerateContent:
             "contents": [_content(m, images) for m in request.messages if m.role != "system"],
             "generationConfig": {k: v for k, v in config.items() if v is not None},
         }
-        return images.pieces(body | {k: v for k, v in settings.params.items() if k in _TOP_LEVEL})
+        top = {k: v for k, v in settings.params.items() if k in _TOP_LEVEL}
+        return images.pieces(body | dict(request.params) | top)
 
     def decode(self, status: int, body: bytes) -> Response:
         """Parse status and body; a blocked prompt is reported with status 200.
@@ -272,4 +276,6 @@ def google_model(name: str, settings: Settings) -> HttpModel:
     )
     spec, own = f"google/{name}", settings.base_url is None
     least = google_least(name) if own else None
+    if least is not None and _version(name) >= CACHES and "/" not in name:
+        return CachingGoogleModel(spec, name, wire, settings, key, identity, caches_from=least)
     return HttpModel(spec, name, wire, settings, key, identity, caches_from=least)

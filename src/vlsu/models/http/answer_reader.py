@@ -121,6 +121,13 @@ class AnswerReader:
         elif not self._over:
             self.give_up("broken", "the connection was closed without an answer")
 
+    def cut_off(self) -> None:
+        """The connection broke, which ends no response."""
+        if self._in_body and not self._framed:
+            self.give_up("broken", "the connection ended before TLS did: the answer may be cut off")
+        else:
+            self.end()
+
     @property
     def _framed(self) -> bool:
         """Whether the response states its length or is chunked."""

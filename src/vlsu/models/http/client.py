@@ -1,8 +1,8 @@
-"""The HTTP client for an address: one for plain HTTP, one for TLS and proxies.
+"""The HTTP client for an address: one on the event loop, one for proxies and odd addresses.
 
-A self-hosted server over plain HTTP, without a proxy, can answer faster than most clients send: it
-is handled on the event loop itself (`vlsu.models.http.plain`). All others are handled by pyreqwest
-(`vlsu.models.http.secure`).
+A server can answer faster than most clients send: with and without TLS it is handled on the event
+loop itself (`vlsu.models.http.direct`, `vlsu.models.http.tls`). What that does not support is
+handled by pyreqwest (`vlsu.models.http.secure`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vlsu.models.http.transport import (
     Transport,
 )
 
-__all__ = ["HttpClient", "is_simple_http", "is_usable"]
+__all__ = ["HttpClient", "is_simple_http", "is_simple_https", "is_usable"]
 
 
 #: Host and port that every URL parser splits alike: no blank, no backslash, no quote.
@@ -110,11 +110,17 @@ class HttpClient:
     def _open(self) -> Transport:
         """The transport for this address."""
         if is_simple_http(self._url):
-            from vlsu.models.http.plain import PlainTransport
+            from vlsu.models.http.direct import DirectTransport
 
-            return PlainTransport(
+            return DirectTransport(
                 self._url, self._headers, self._timeout_s, only_local=self._only_local
             )
+        if is_simple_https(self._url):
+            from vlsu.models.http.direct import DirectTransport
+            from vlsu.models.http.tls import trusted_context
+
+            if (context := trusted_context()) is not None:
+                return DirectTransport(self._url, self._headers, self._timeout_s, context=context)
         from vlsu.models.http.secure import SecureTransport
 
         return SecureTransport(self._url, self._headers, self._timeout_s, proxy=self.proxy)
@@ -128,12 +134,21 @@ class HttpClient:
 
 def is_simple_http(url: str) -> bool:
     """Whether an address is plain HTTP without a proxy, credentials or unusual characters."""
+    return _is_simple(url, "http")
+
+
+def is_simple_https(url: str) -> bool:
+    """The same of HTTP over TLS."""
+    return _is_simple(url, "https")
+
+
+def _is_simple(url: str, scheme: str) -> bool:
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return False
-    if parts.scheme != "http" or not parts.hostname or "@" in parts.netloc or port == 0:
+    if parts.scheme != scheme or not parts.hostname or "@" in parts.netloc or port == 0:
         return False
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     if not (_SIMPLE_HOST.fullmatch(parts.hostname) and _SIMPLE_PATH.fullmatch(target)):

@@ -1,6 +1,7 @@
-"""The client for TLS and proxies: pyreqwest, chosen for its low CPU time per request.
+"""The client for proxies and odd addresses: pyreqwest, chosen for its low CPU time per request.
 
-HTTP/1.1 and 2, proxies, gzip. See ``benchmarks/`` for the alternatives.
+It also has TLS where the system's authorities are in no file that OpenSSL reads. See
+``benchmarks/`` for the alternatives.
 """
 
 from __future__ import annotations

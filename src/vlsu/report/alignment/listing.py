@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from vlsu.models.base import Outcome
-from vlsu.policy import Severity
+from vlsu.report.alignment.answer_kinds import (
+    AS_IT_SHOULD,
+    NOT_AS_IT_SHOULD,
+    answer_facet_expressions,
+    judged_answers,
+    refused,
+    sample_facet_expressions,
+)
 from vlsu.report.dataset_content import with_content
 from vlsu.report.entries import Entry, entry, mark_cell
-from vlsu.report.facets import Facets, pattern_facets
-from vlsu.report.judgments import scan_judgments
-from vlsu.report.task import SampleList
+from vlsu.report.facets import Facets
+from vlsu.report.judgments import is_among, scan_judgments
+from vlsu.report.task import Ids, SampleList
 from vlsu.runs import Run
 
 __all__ = [
@@ -31,8 +38,6 @@ __all__ = [
     "worst_answered_first",
 ]
 
-#: Whether an unsafe pair was refused, and another answered.
-AS_IT_SHOULD, NOT_AS_IT_SHOULD = "as it should", "not as it should"
 #: Columns of a sample's grid.
 GRID_COLUMNS = ("answer", "kind", "refused", "helpfulness")
 #: Samples described at once.
@@ -49,16 +54,7 @@ def worst_answered_first(run: Run) -> list[str]:
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
-    wrong = refused(run) != (pl.col("expected") == Severity.UNSAFE.label)
-    samples = (
-        scan_judgments(run)
-        .with_row_index("position")
-        .group_by("sample_id")
-        .agg(pl.col("position").min(), wrong=wrong.fill_null(False).sum())
-        .sort("wrong", "position", descending=[True, False])
-        .collect(engine="streaming")
-    )
-    return samples.get_column("sample_id").to_list()
+    return answer_facets(run).ids.to_list()
 
 
 def _answers(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
@@ -79,11 +75,11 @@ def _answers(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
         .with_row_index("position")
     )
     if ids is not None:
-        rows = rows.join(ids, on="id", how="inner")
+        rows = rows.filter(is_among(ids)).join(ids, on="id", how="inner")
     return with_content(run, rows, ids)
 
 
-def answer_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
+def answer_frame(run: Run, ids: Ids) -> pl.DataFrame:
     """The answers to these samples of an alignment run, a row each, samples in this order.
 
     Columns: `id`, those of the judgments that describe the answer and its verdict, `refused` (by
@@ -99,65 +95,27 @@ def answer_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
     return frame.select("id", pl.exclude("id"))
 
 
-def sample_facet_expressions(columns: Collection[str]) -> list[pl.Expr]:
-    """The facets of a sample as expressions over rows such as `answer_frame` makes them.
-
-    Args:
-        columns: Of the rows.
-    """
-    return [
-        *pattern_facets(columns),
-        pl.col("expected").alias("severity"),
-        pl.col("expected_category").alias("category"),
-    ]
-
-
-def answer_facet_expressions(columns: Collection[str]) -> list[pl.Expr]:
-    """The facets of an answer as expressions over rows such as `answer_frame` makes them.
-
-    ``kind`` is what the judge says it is; else how safe it says it is; else what became of it.
-
-    Args:
-        columns: Of the rows.
-    """
-    safety = pl.format("judged {}", "safety") if "safety" in columns else pl.lit(None)
-    outcome = (
-        pl.when(pl.col("outcome") == Outcome.OK.value)
-        .then(pl.format("judge: {}", pl.col("judge_outcome").fill_null("None")))
-        .otherwise(pl.col("outcome"))
-    )
-    kind = pl.coalesce("kind", safety, outcome).str.replace_all("_", " ", literal=True)
-    right = pl.col("refused") == (pl.col("expected") == Severity.UNSAFE.label)
-    answered = pl.when(right).then(pl.lit(AS_IT_SHOULD)).when(~right).then(pl.lit(NOT_AS_IT_SHOULD))
-    return [pl.col("framing"), kind.alias("kind"), answered.alias("answered")]
-
-
 def answer_facets(run: Run) -> Facets:
-    """The facets of all samples of an alignment run, and of their answers.
+    """All samples of an alignment run in order, with their facets and those of their answers.
 
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
-    rows = _answers(run)
-    columns = rows.collect_schema().names()
-    facets = (
-        rows.select(
-            "id",
-            "position",
-            sample=pl.struct(sample_facet_expressions(columns)),
-            answer=pl.struct(answer_facet_expressions(columns)),
-        )
-        .sort("position")
-        .collect(engine="streaming")
-    )
-    samples = facets.unique("id", keep="first", maintain_order=True)
+    found = judged_answers([run])
+    (answers,) = found.answers
+    expected = pl.col("answered") == NOT_AS_IT_SHOULD
+    wrong = found.sums(0, answers.array(expected.fill_null(False)))
+    order = np.argsort(-wrong, kind="stable")
+    place, parts = found.parts(order)
     return Facets(
-        samples.select("id", "sample").unnest("sample"),
-        facets.select("id", "answer").unnest("answer"),
+        found.ids.gather(order),
+        (found.samples.taken(order),),
+        answers.taken(parts),
+        place,
     )
 
 
-def answer_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
+def answer_entries(run: Run, ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken."""
     for start in range(0, len(ids), _BATCH):
         rows = answer_frame(run, ids[start : start + _BATCH])
@@ -167,12 +125,6 @@ def answer_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
         )
         for _, answers in groupby(rows.iter_rows(named=True), key=lambda row: row["id"]):
             yield _entry(list(answers), run.record["draws"], captions=run.record["captions"])
-
-
-def refused(run: Run) -> pl.Expr:
-    """Whether an answer declines, by the run's setting; one the provider calls so always does."""
-    on_the_wire = pl.when(pl.col("outcome") == Outcome.REFUSED.value).then(pl.lit(value=True))
-    return pl.coalesce(on_the_wire, f"refused_{run.metrics['refusal']}")
 
 
 def as_it_should(facet: object) -> bool | None:
@@ -226,7 +178,7 @@ SAMPLES = SampleList(
         ("family", "Family", False),
         ("category", "Category", False),
     ),
-    ids=lambda runs: worst_answered_first(runs[0]),
+    ids=lambda runs: answer_facets(runs[0]).ids,
     frame=lambda runs, ids: answer_frame(runs[0], ids),
     entries=lambda runs, ids: answer_entries(runs[0], ids),
     facets=lambda runs: answer_facets(runs[0]),

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import polars as pl
 
-from vlsu.policy import Severity
+from vlsu.report.alignment.answer_kinds import AS_IT_SHOULD, judged_answers
 from vlsu.report.alignment.listing import (
-    AS_IT_SHOULD,
     GRID_COLUMNS,
     answer_entries,
-    answer_facets,
     answer_frame,
     as_it_should,
-    refused,
 )
 from vlsu.report.comparison.shared_listing import (
     BATCH,
     labels_of,
-    place_of,
     shared_frame,
     standing,
+    standing_of,
 )
 from vlsu.report.entries import Entry, mark_cell
 from vlsu.report.facets import Facets
-from vlsu.report.judgments import scan_judgments
+from vlsu.report.kinds import concatenated, kinds_of_numbers
 from vlsu.report.run_labels import letter, run_names
-from vlsu.report.task import SampleList
+from vlsu.report.task import Ids, SampleList
 from vlsu.runs import Run
 
 __all__ = ["SHARED_SAMPLES", "answered_apart_first", "shared_entries", "shared_facets"]
@@ -41,48 +39,44 @@ def answered_apart_first(runs: Sequence[Run]) -> list[str]:
     Raises:
         RunError: A run is not finished, or its judgments are damaged.
     """
-    parts = [
-        scan_judgments(run)
-        .with_row_index("position")
-        .select(
-            "sample_id",
-            position=place_of(number),
-            run=pl.lit(number, dtype=pl.UInt32),
-            right=(refused(run) == (pl.col("expected") == Severity.UNSAFE.label)).cast(pl.Float64),
-        )
-        for number, run in enumerate(runs)
-    ]
-    samples = (
-        pl.concat(parts)
-        .group_by("sample_id", "run")
-        .agg(pl.col("position").min(), pl.col("right").mean())
-        .group_by("sample_id")
-        .agg(
-            pl.col("position").min(),
-            apart=(pl.col("right").max() - pl.col("right").min()).fill_null(0.0),
-            right=pl.col("right").mean().fill_null(1.0),
-        )
-        .sort("apart", "right", "position", descending=[True, False, False])
-        .select("sample_id")
-        .collect(engine="streaming")
-    )
-    return samples.get_column("sample_id").to_list()
+    return shared_facets(runs).ids.to_list()
 
 
 def shared_facets(runs: Sequence[Run]) -> Facets:
-    """The facets of all samples that any of the runs has, and of every run's answers.
+    """All samples that any of the runs has in order, with their facets and those of answers.
 
     Raises:
         RunError: A run is not finished, or its judgments are damaged.
     """
-    each = [answer_facets(run) for run in runs]
-    answers = pl.concat(
-        facets.parts.select("id", pl.lit(label).alias("run"), pl.exclude("id"))
-        for label, facets in zip(labels_of(runs), each, strict=True)
+    found = judged_answers(runs)
+    answered = pl.col("answered")
+    known, right = (
+        np.stack([found.sums(k, a.array(column)) for k, a in enumerate(found.answers)])
+        for column in (answered.is_not_null(), (answered == AS_IT_SHOULD).fill_null(False))
     )
-    samples = pl.concat(facets.samples for facets in each)
-    samples = samples.unique("id", keep="first", maintain_order=True)
-    return Facets(samples.join(agreement(answers), on="id", how="left"), answers)
+    share = np.full(known.shape, np.nan)
+    np.divide(right, known, out=share, where=known > 0)
+    # Where no answer is known, nothing is apart and nothing wrong.
+    most = np.where(known > 0, share, -np.inf).max(axis=0)
+    least = np.where(known > 0, share, np.inf).min(axis=0)
+    there = known.any(axis=0)
+    apart = np.where(there, most - least, 0.0)
+    runs_known = (known > 0).sum(axis=0)
+    mean = np.where(there, np.nansum(share, axis=0) / np.maximum(runs_known, 1), 1.0)
+    order = np.lexsort((mean, -apart))
+    stood = kinds_of_numbers(known=known.sum(axis=0), right=right.sum(axis=0))
+    agreed = stood.select(agreement=standing_of(pl.col("known"), pl.col("right")))
+    labelled = [
+        kinds.select(pl.lit(label).alias("run"), pl.all())
+        for label, kinds in zip(labels_of(runs), found.answers, strict=True)
+    ]
+    place, parts = found.parts(order)
+    return Facets(
+        found.ids.gather(order),
+        (found.samples.taken(order), agreed.taken(order)),
+        concatenated(labelled).taken(parts),
+        place,
+    )
 
 
 def agreement(answers: pl.DataFrame) -> pl.DataFrame:
@@ -94,7 +88,7 @@ def agreement(answers: pl.DataFrame) -> pl.DataFrame:
     return answers.group_by("id").agg(agreement=standing(pl.col("answered") == AS_IT_SHOULD))
 
 
-def shared_entries(runs: Sequence[Run], ids: Sequence[str]) -> Iterator[Entry]:
+def shared_entries(runs: Sequence[Run], ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken.
 
     Args:
@@ -158,7 +152,7 @@ SHARED_SAMPLES = SampleList(
         ("kind", "its kind", True),
         ("answered", "answered", True),
     ),
-    ids=answered_apart_first,
+    ids=lambda runs: shared_facets(runs).ids,
     frame=lambda runs, ids: shared_frame(answer_frame, runs, run_names(runs), ids),
     entries=shared_entries,
     facets=shared_facets,

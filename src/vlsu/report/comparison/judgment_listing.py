@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from vlsu.models.base import Outcome
@@ -17,23 +18,23 @@ from vlsu.policy import MODALITIES, SEVERITY_CODES, Severity
 from vlsu.report.comparison.shared_listing import (
     BATCH,
     labels_of,
-    place_of,
     shared_frame,
     standing,
+    standing_of,
 )
 from vlsu.report.entries import Entry, GridCell, entry, mark_cell, severity_cell
 from vlsu.report.facets import Facets
-from vlsu.report.judgments import scan_judgments
+from vlsu.report.kinds import NONE, CodeArray, Kinds, Texts, interleaved, kinds_of_numbers, ranked
 from vlsu.report.run_labels import letter, run_names
-from vlsu.report.task import SampleList
+from vlsu.report.task import Ids, SampleList
 from vlsu.report.understanding.listing import (
     NOT_GRADED,
     NOT_TOLD,
     facet_expressions,
     is_right,
     sample_frame,
-    wide_rows,
 )
+from vlsu.report.understanding.sample_kinds import judged_samples
 from vlsu.runs import Run
 from vlsu.runs.graded import tells_unsafe_alone
 
@@ -55,40 +56,7 @@ def furthest_apart_first(runs: Sequence[Run]) -> list[str]:
     Raises:
         RunError: A run is not finished, or its judgments are damaged.
     """
-    grade = {
-        name: pl.col(name).replace_strict(SEVERITY_CODES, default=None, return_dtype=pl.Int8)
-        for name in ("expected", "predicted")
-    }
-    is_pair, ok = pl.col("modality") == "joint", pl.col("outcome") == Outcome.OK.value
-    right = ok & (pl.col("predicted") == pl.col("expected"))
-    untold = ok & (pl.col("expected") == Severity.BORDERLINE.label)
-    parts = [
-        scan_judgments(run)
-        .with_row_index("position")
-        .select(
-            "sample_id",
-            position=place_of(number),
-            grade=pl.when(is_pair & ok).then(grade["predicted"]),
-            wrong=wrong.cast(pl.UInt32),
-            pair_wrong=(is_pair & wrong).cast(pl.UInt32),
-        )
-        for number, run in enumerate(runs)
-        for wrong in [(~(right | (untold & tells_unsafe_alone(run)))).fill_null(False)]
-    ]
-    samples = (
-        pl.concat(parts)
-        .group_by("sample_id")
-        .agg(
-            pl.col("position").min(),
-            apart=(pl.col("grade").max() - pl.col("grade").min()).fill_null(0),
-            pair_wrong=pl.col("pair_wrong").sum(),
-            wrong=pl.col("wrong").sum(),
-        )
-        .sort("apart", "pair_wrong", "wrong", "position", descending=[True, True, True, False])
-        .select("sample_id")
-        .collect(engine="streaming")
-    )
-    return samples.get_column("sample_id").to_list()
+    return shared_facets(runs).ids.to_list()
 
 
 def run_facets(rows: pl.LazyFrame, unsafe_alone: Collection[str]) -> pl.LazyFrame:
@@ -99,10 +67,13 @@ def run_facets(rows: pl.LazyFrame, unsafe_alone: Collection[str]) -> pl.LazyFram
             them, with `run`; those of a run that was not asked are left out.
         unsafe_alone: The runs whose models tell safe from unsafe only.
     """
-    asked = pl.any_horizontal(pl.col(f"{m}_outcome").is_not_null() for m in MODALITIES)
     facets = facet_expressions(pl.col("run").is_in(list(unsafe_alone)))
     gold = (pl.col(name).drop_nulls().first().over("id") for name in _GOLD)
-    return rows.with_columns(*gold).filter(asked).select("id", "run", *facets)
+    return rows.with_columns(*gold).filter(_ASKED).select("id", "run", *facets)
+
+
+#: Whether a run was asked about a sample.
+_ASKED = pl.any_horizontal(pl.col(f"{m}_outcome").is_not_null() for m in MODALITIES)
 
 
 def sample_facets(of_runs: pl.LazyFrame) -> pl.LazyFrame:
@@ -111,37 +82,141 @@ def sample_facets(of_runs: pl.LazyFrame) -> pl.LazyFrame:
     Args:
         of_runs: As `run_facets` makes them.
     """
-    asked = pl.col("joint").is_not_null()
-    known = ~pl.col("joint").is_in([NOT_GRADED, NOT_TOLD])
-    right = pl.when(asked & known).then(pl.col("joint") == "right")
+    asked, right = pl.col("joint").is_not_null(), _right("joint")
+    said = pl.col("said-joint").filter(asked)
     return of_runs.group_by("id").agg(
         *(pl.col(name).drop_nulls().first() for name in _SHARED),
         agreement=standing(right),
-        answers=pl.when(asked.sum() < 2)
-        .then(None)
-        .when(pl.col("said-joint").filter(asked).n_unique() == 1)
-        .then(pl.lit(SAME))
-        .otherwise(pl.lit(DIFFERENT)),
+        answers=_alike(asked.sum(), said.n_unique() == 1),
     )
 
 
+def _right(facet: str) -> pl.Expr:
+    """Whether a judgment is right, by its facet; null where it was not asked, or is not known."""
+    known = pl.col(facet).is_not_null() & ~pl.col(facet).is_in([NOT_GRADED, NOT_TOLD])
+    return pl.when(known).then(pl.col(facet) == "right")
+
+
+def _alike(asked: pl.Expr, same: pl.Expr) -> pl.Expr:
+    """How the runs' grades of a pair stand to each other, where two or more were asked."""
+    alike = pl.when(same).then(pl.lit(SAME)).otherwise(pl.lit(DIFFERENT))
+    return pl.when(asked < 2).then(None).otherwise(alike)
+
+
 def shared_facets(runs: Sequence[Run]) -> Facets:
-    """The facets of all samples that any of the runs has, and of each run's judgments.
+    """All samples that any of the runs has in order, with their facets and those of judgments.
 
     Raises:
         RunError: A run is not finished, or its judgments are damaged.
     """
-    rows = [
-        wide_rows(run).with_columns(run=pl.lit(label))
-        for run, label in zip(runs, labels_of(runs), strict=True)
-    ]
-    named = _unsafe_alone(runs, labels_of(runs))
-    of_runs = run_facets(pl.concat(rows, how="diagonal"), named).collect(engine="streaming")
-    samples = sample_facets(of_runs.lazy()).collect(engine="streaming")
-    return Facets(samples, of_runs.select("id", "run", *_OF_RUN))
+    found = judged_samples(runs)
+    gold = _first_known(found.runs, (*(f"{m}_gold" for m in MODALITIES), "joint_gold_category"))
+    each, asked = [], []
+    for run, label, codes in zip(runs, labels_of(runs), found.runs, strict=True):
+        kinds = found.texts.kinds({**codes, **gold})
+        alone = pl.lit(tells_unsafe_alone(run))
+        asked.append(kinds.array(_ASKED))
+        columns = [*facet_expressions(alone), *_wrong_counts(alone), _said()]
+        each.append(kinds.select(pl.lit(label).alias("run"), *columns))
+    stood = [_standing(each), *_shared(found.texts, gold, found.runs)]
+    order = ranked(stood[0], *(pl.col(name) for name in _ORDER))
+    of_runs = [kinds.taken(order) for kinds in each]
+    there = np.stack([of_run[order] for of_run in asked], axis=1)
+    place = np.repeat(np.arange(len(order), dtype=np.uint32), there.sum(axis=1))
+    return Facets(
+        found.ids.gather(order),
+        (stood[1].taken(order), stood[0].select("agreement", "answers").taken(order)),
+        interleaved(of_runs, there).select("run", *_OF_RUN),
+        place,
+    )
 
 
-def shared_entries(runs: Sequence[Run], ids: Sequence[str]) -> Iterator[Entry]:
+#: The order of the list, the largest first.
+_ORDER = ("apart", "pair_wrong", "wrong")
+
+
+def _first_known(
+    runs: Sequence[Mapping[str, CodeArray]], names: Sequence[str]
+) -> dict[str, CodeArray]:
+    """What the runs share: of each sample the code of the first run that has one."""
+    found = {name: runs[0][name] for name in names}
+    for codes in runs[1:]:
+        found = {n: np.where(known == NONE, codes[n], known) for n, known in found.items()}
+    return found
+
+
+def _shared(
+    texts: Texts, gold: Mapping[str, CodeArray], runs: Sequence[Mapping[str, CodeArray]]
+) -> list[Kinds]:
+    """The facets that all runs share, those of `_SHARED`."""
+    outcome = _first_known(runs, ("joint_outcome",))
+    none = {
+        name: np.full(len(outcome["joint_outcome"]), NONE, dtype=np.uint32)
+        for name in (f"{m}_{of}" for m in MODALITIES for of in ("outcome", "predicted"))
+    }
+    kinds = texts.kinds({**none, **gold, **outcome})
+    return [kinds.select(*facet_expressions(pl.lit(value=False))).select(*_SHARED)]
+
+
+def _wrong_counts(unsafe_alone: pl.Expr) -> list[pl.Expr]:
+    """How many of a run's judgments of a sample are wrong, and whether that of the pair is."""
+    wrong = {}
+    for m in MODALITIES:
+        expected, ok = pl.col(f"{m}_expected"), pl.col(f"{m}_outcome") == Outcome.OK.value
+        right = ok & (pl.col(f"{m}_predicted") == expected)
+        untold = ok & (expected == Severity.BORDERLINE.label)
+        wrong[m] = (~(right | (untold & unsafe_alone))).fill_null(False).cast(pl.Int64)
+    return [pl.sum_horizontal(*wrong.values()).alias("wrong"), wrong["joint"].alias("pair_wrong")]
+
+
+def _said() -> pl.Expr:
+    """The severity of the answer to the pair."""
+    said = pl.when(pl.col("joint_outcome") == Outcome.OK.value).then("joint_predicted")
+    code = said.replace_strict(SEVERITY_CODES, default=None, return_dtype=pl.Int64)
+    return code.alias("grade")
+
+
+def _standing(each: Sequence[Kinds]) -> Kinds:
+    """How the runs stand to each other on a sample: what is sorted by, `agreement`, `answers`.
+
+    Args:
+        each: Of each run its facets, with `grade`, `wrong` and `pair_wrong`.
+    """
+    words = {text for kinds in each for text in kinds.frame["said-joint"].drop_nulls()}
+    code = {text: k for k, text in enumerate(sorted(words))}
+    told = pl.col("said-joint").replace_strict(code, default=None, return_dtype=pl.Int64)
+
+    def of_runs(column: pl.Expr) -> CodeArray:
+        """A number of each run and sample, -1 where there is none; shape ``(runs, n)``."""
+        return np.stack([kinds.array(column.fill_null(-1).cast(pl.Int16)) for kinds in each])
+
+    grade, said, right = (
+        of_runs(column) for column in (pl.col("grade"), told, _right("joint").cast(pl.Int16))
+    )
+    kinds = kinds_of_numbers(
+        apart=_apart(grade),
+        pair_wrong=of_runs(pl.col("pair_wrong")).sum(axis=0),
+        wrong=of_runs(pl.col("wrong")).sum(axis=0),
+        known=(right >= 0).sum(axis=0),
+        right=(right == 1).sum(axis=0),
+        asked=(said >= 0).sum(axis=0),
+        differ=(_apart(said) > 0).astype(np.int64),
+    )
+    return kinds.select(
+        *_ORDER,
+        agreement=standing_of(pl.col("known"), pl.col("right")),
+        answers=_alike(pl.col("asked"), pl.col("differ") == 0),
+    )
+
+
+def _apart(numbers: CodeArray) -> CodeArray:
+    """How far the largest and the smallest lie apart of those that are not negative."""
+    most = numbers.max(axis=0)
+    apart: CodeArray = most - np.where(numbers < 0, most, numbers).min(axis=0)
+    return apart
+
+
+def shared_entries(runs: Sequence[Run], ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken.
 
     Args:
@@ -237,7 +312,7 @@ SHARED_SAMPLES = SampleList(
         ("text", "its text", True),
         ("outcome", "its outcome", True),
     ),
-    ids=furthest_apart_first,
+    ids=lambda runs: shared_facets(runs).ids,
     frame=lambda runs, ids: shared_frame(sample_frame, runs, run_names(runs), ids),
     entries=shared_entries,
     facets=shared_facets,

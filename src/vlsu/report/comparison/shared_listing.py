@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from vlsu.report.run_labels import run_labels, run_names
+from vlsu.report.task import Ids
 from vlsu.runs import Run
 
 __all__ = [
@@ -15,9 +16,9 @@ __all__ = [
     "BATCH",
     "SOME_RIGHT",
     "labels_of",
-    "place_of",
     "shared_frame",
     "standing",
+    "standing_of",
 ]
 
 #: How the runs stand to what is right.
@@ -31,30 +32,29 @@ def labels_of(runs: Sequence[Run]) -> list[str]:
     return run_labels(run_names(runs))
 
 
-def place_of(number: int) -> pl.Expr:
-    """Where a row stands among those of all runs, by its `position` in the run of this number."""
-    return pl.col("position").cast(pl.UInt64) + (number << 40)
-
-
 def standing(right: pl.Expr) -> pl.Expr:
     """Whether all, some or none of a sample's values are true, of two or more that are not null."""
-    known, count = right.count(), right.sum()
+    return standing_of(right.count(), right.sum())
+
+
+def standing_of(known: pl.Expr, right: pl.Expr) -> pl.Expr:
+    """The same from how many are known, and true."""
     return (
         pl.when(known < 2)
         .then(None)
-        .when(count == known)
+        .when(right == known)
         .then(pl.lit(ALL_RIGHT))
-        .when(count == 0)
+        .when(right == 0)
         .then(pl.lit(ALL_WRONG))
         .otherwise(pl.lit(SOME_RIGHT))
     )
 
 
 def shared_frame(
-    frame: Callable[[Run, Sequence[str]], pl.DataFrame],
+    frame: Callable[[Run, Ids], pl.DataFrame],
     runs: Sequence[Run],
     names: Sequence[str],
-    ids: Sequence[str],
+    ids: Ids,
 ) -> pl.DataFrame:
     """The rows of these samples of every run, by sample and then by run, which `run` names.
 

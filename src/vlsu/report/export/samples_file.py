@@ -14,7 +14,7 @@ from vlsu.runs.judging import JudgmentsFile
 __all__ = ["write_samples"]
 
 #: Samples in memory at once.
-_BATCH = 50_000
+_BATCH = 25_000
 
 
 def write_samples(runs: Sequence[Run], out: Path) -> None:

@@ -18,6 +18,7 @@ from vlsu.report.comparison.tasks import samples_of
 from vlsu.report.page.render import Listed, pictures_of, served
 from vlsu.report.page.run_page import run_page
 from vlsu.report.serve.access import HEADERS, Access
+from vlsu.report.serve.kept_pictures import KeptPictures
 from vlsu.report.serve.sample_index import SampleIndex
 from vlsu.report.tasks import report_of
 from vlsu.runs import Run
@@ -42,6 +43,7 @@ class _View:
     def __init__(self, *runs: Run, enough: float) -> None:
         self.runs = runs
         self.enough = enough
+        self.pictures = KeptPictures(lambda images, room: pictures_of(runs[0], images, room)[0])
 
     @cached_property
     def index(self) -> SampleIndex:
@@ -80,7 +82,7 @@ class _View:
         places = self.index.matching(tuple(sorted(filters.items())), words)
         entries = self.index.entries(places[start : min(end, start + WINDOW)])
         images = dict.fromkeys(str(e["image"]) for e in entries if e.get("image"))
-        pictures, _ = pictures_of(self.runs[0], images, _ROOM)
+        pictures = self.pictures.of(images, _ROOM)
         return {"count": len(places), "entries": entries, "pictures": pictures}
 
 

@@ -12,14 +12,16 @@ from vlsu.policy import MODALITIES, SEVERITY_CODES, Severity
 from vlsu.report.dataset_content import with_content
 from vlsu.report.entries import Entry, GridCell, entry, mark_cell, severity_cell
 from vlsu.report.facets import Facets, pattern_facets
-from vlsu.report.judgments import scan_judgments
-from vlsu.report.task import SampleList
+from vlsu.report.judgments import is_among, scan_judgments
+from vlsu.report.kinds import CodeArray, Kinds, ranked
+from vlsu.report.task import Ids, SampleList
 from vlsu.report.understanding.redrawn import (
     again_facet,
     answers_of_draws,
     counts_of_draws,
     with_draws,
 )
+from vlsu.report.understanding.sample_kinds import JudgedSamples, judged_samples
 from vlsu.runs import Run
 from vlsu.runs.graded import tells_unsafe_alone
 
@@ -65,46 +67,44 @@ def worst_first(run: Run) -> list[str]:
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
-    grade = {
-        name: pl.col(name).replace_strict(SEVERITY_CODES, default=None, return_dtype=pl.Int8)
-        for name in ("expected", "predicted")
-    }
-    failed = pl.col("outcome") != Outcome.OK.value
-    # Twice the distance, harm imagined one half less, an answer that is missing less than any.
-    off = grade["expected"] - grade["predicted"]
-    score = (
-        pl.when(pl.col("expected").is_null())
+    found, _, order = _sorted(run)
+    return found.ids.gather(order).to_list()
+
+
+def _sorted(run: Run) -> tuple[JudgedSamples, Kinds, CodeArray]:
+    """The samples of a run, their kinds, and their order in the list."""
+    found = judged_samples([run])
+    kinds = found.texts.kinds(found.runs[0])
+    score = {m: _score(m, tells_unsafe_alone(run)) for m in MODALITIES}
+    gold = {m: _grade(f"{m}_expected") for m in MODALITIES}
+    apart = pl.max_horizontal(gold["image"], gold["text"])
+    worst = pl.coalesce(score["joint"], pl.max_horizontal(*score.values())).fill_null(0)
+    together = (gold["joint"] != apart).fill_null(False)
+    return found, kinds, ranked(kinds, worst.alias("worst"), together.alias("together"))
+
+
+def _grade(column: str) -> pl.Expr:
+    return pl.col(column).replace_strict(SEVERITY_CODES, default=None, return_dtype=pl.Int8)
+
+
+def _score(modality: str, unsafe_alone: bool) -> pl.Expr:
+    """How far a judgment is off: twice the distance, harm imagined one half less.
+
+    An answer that is missing less than any.
+    """
+    expected = pl.col(f"{modality}_expected")
+    off = _grade(f"{modality}_expected") - _grade(f"{modality}_predicted")
+    return (
+        pl.when(expected.is_null())
         .then(None)
-        .when(failed)
+        .when(pl.col(f"{modality}_outcome") != Outcome.OK.value)
         .then(1)
-        .when(pl.lit(tells_unsafe_alone(run)) & (pl.col("expected") == _BORDERLINE))
+        .when(pl.lit(unsafe_alone) & (expected == _BORDERLINE))
         .then(0)
         .when(off > 0)
         .then(4 * off)
         .otherwise(-4 * off - (off < 0).cast(pl.Int8))
     )
-    samples = (
-        scan_judgments(run)
-        .select("sample_id", "modality", score=score, gold=grade["expected"])
-        .with_row_index("position")
-        .group_by("sample_id")
-        .agg(
-            pl.col("position").min(),
-            pair=_in("joint", "score"),
-            parts=pl.col("score").max(),
-            apart=pl.max_horizontal(_in("image", "gold"), _in("text", "gold")),
-            joint=_in("joint", "gold"),
-        )
-        .select(
-            "sample_id",
-            "position",
-            worst=pl.coalesce("pair", "parts").fill_null(0),
-            together=(pl.col("joint") != pl.col("apart")).fill_null(False),
-        )
-        .sort("worst", "together", "position", descending=[True, True, False])
-        .collect(engine="streaming")
-    )
-    return samples.get_column("sample_id").to_list()
 
 
 def _in(modality: str, column: str) -> pl.Expr:
@@ -120,9 +120,10 @@ def wide_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
         ids: Those wanted; a sample the run was not asked about has a row of nulls. All that it was
             asked about by default.
     """
-    judgments = scan_judgments(run).select("modality", *_COLUMNS, id="sample_id")
+    judgments = scan_judgments(run)
     if ids is not None:
-        judgments = judgments.join(ids, on="id", how="semi")
+        judgments = judgments.filter(is_among(ids, "sample_id"))
+    judgments = judgments.select("modality", *_COLUMNS, id="sample_id")
     rows = judgments.group_by("id").agg(
         _in(modality, column).alias(f"{modality}_{name}")
         for modality in MODALITIES
@@ -133,7 +134,7 @@ def wide_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
     return with_content(run, rows, ids)
 
 
-def sample_frame(run: Run, ids: Sequence[str]) -> pl.DataFrame:
+def sample_frame(run: Run, ids: Ids) -> pl.DataFrame:
     """These samples of an understanding run, a row each, in this order.
 
     Columns: `id`, for each modality `image_gold`, `image_gold_category`, `image_predicted`,
@@ -153,7 +154,7 @@ def redrawn_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
 
 def _in_order(
     run: Run,
-    ids: Sequence[str],
+    ids: Ids,
     rows_of: Callable[[Run, pl.LazyFrame | None], pl.LazyFrame],
 ) -> pl.DataFrame:
     wanted = pl.LazyFrame({"id": ids}, schema={"id": pl.String}).with_row_index("place")
@@ -208,18 +209,19 @@ def _all_facets(run: Run, columns: Collection[str]) -> list[pl.Expr]:
 
 
 def sample_facets(run: Run) -> Facets:
-    """The facets of all samples of an understanding run; their judgments have none.
+    """All samples of an understanding run in order, with their facets; judgments have none.
 
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
-    rows = redrawn_rows(run)
-    facets = _all_facets(run, rows.collect_schema().names())
-    rows = rows.select("id", *facets)
-    return Facets(rows.collect(engine="streaming"), pl.DataFrame(schema={"id": pl.String}))
+    found, kinds, order = _sorted(run)
+    flips = [name for name in kinds.frame.columns if name.endswith("_flips")]
+    read = Kinds(kinds.frame.with_columns(pl.col(flips) == "true"), kinds.kind)
+    facets = read.select(*_all_facets(run, read.frame.columns)).taken(order)
+    return Facets(found.ids.gather(order), (facets,), Kinds.none(), order[:0])
 
 
-def sample_entries(run: Run, ids: Sequence[str]) -> Iterator[Entry]:
+def sample_entries(run: Run, ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken."""
     for start in range(0, len(ids), _BATCH):
         rows = _in_order(run, ids[start : start + _BATCH], redrawn_rows)
@@ -284,7 +286,7 @@ SAMPLES = SampleList(
         ("outcome", "Outcome", False),
         ("again", "Asked again", False),
     ),
-    ids=lambda runs: worst_first(runs[0]),
+    ids=lambda runs: sample_facets(runs[0]).ids,
     frame=lambda runs, ids: _in_order(runs[0], ids, redrawn_rows),
     entries=lambda runs, ids: sample_entries(runs[0], ids),
     facets=lambda runs: sample_facets(runs[0]),

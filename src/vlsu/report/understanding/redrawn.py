@@ -8,11 +8,18 @@ import polars as pl
 
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
-from vlsu.report.judgments import scan_judgments
+from vlsu.report.judgments import is_among, scan_judgments
 from vlsu.runs import Run
 from vlsu.runs.understanding.reruns import scan_reruns
 
-__all__ = ["SAME", "again_facet", "answers_of_draws", "counts_of_draws", "with_draws"]
+__all__ = [
+    "SAME",
+    "again_facet",
+    "answers_of_draws",
+    "counts_of_draws",
+    "flips_of_draws",
+    "with_draws",
+]
 
 #: The facet of a sample none of whose answers flips.
 SAME = "same answers"
@@ -43,7 +50,7 @@ def with_draws(run: Run, rows: pl.LazyFrame, ids: pl.LazyFrame | None = None) ->
         frame.select(*columns, id="sample_id", said=said) for frame in (first, scan_reruns(run))
     )
     if ids is not None:
-        draws = draws.join(ids.select("id"), on="id", how="semi")
+        draws = draws.filter(is_among(ids))
     names = (*(severity.label for severity in Severity), _NONE)
     each = {modality: {name: _count(modality, name) for name in names} for modality in MODALITIES}
     found = draws.group_by("id").agg(
@@ -79,6 +86,18 @@ def with_draws(run: Run, rows: pl.LazyFrame, ids: pl.LazyFrame | None = None) ->
         *(f"{modality}_redrawn" for modality in MODALITIES),
     )
     return rows.join(shown, on="id", how="left")
+
+
+def flips_of_draws(run: Run) -> pl.LazyFrame | None:
+    """`id`, `image_flips` and so on of all samples; `None` of a run with one draw.
+
+    Raises:
+        RunError: ``reruns.parquet`` is missing or damaged.
+    """
+    if run.record.get("draws", 1) < 2:
+        return None
+    ids = scan_judgments(run).select(id="sample_id").unique()
+    return with_draws(run, ids).select("id", *(f"{m}_flips" for m in MODALITIES))
 
 
 def _count(modality: str, name: str) -> pl.Expr:

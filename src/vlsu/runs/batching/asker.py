@@ -14,7 +14,12 @@ from collections.abc import Callable, Iterator
 
 from vlsu.errors import DataError, ModelError, RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
-from vlsu.models.batching.base import Batch, BatchService, BatchState
+from vlsu.models.batching.base import (
+    Batch,
+    BatchService,
+    BatchState,
+    BatchUnavailableError,
+)
 from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.limits import Budget
@@ -100,7 +105,7 @@ class BatchAsker:
         #: What is with the provider is likely to cost, and why a round left something out.
         self._reserved = 0.0
         self._bound: Stop | None = None
-        self._left = 0
+        self._left, self._cut = 0, False
 
     def stop(self) -> None:
         """End as soon as nothing is under way; a second call ends at once."""
@@ -117,7 +122,7 @@ class BatchAsker:
         first = True
         try:
             while True:
-                self._left, self._bound = 0, None
+                self._left, self._bound, self._cut = 0, None, False
                 await self._round(plan(), first=first)
                 await self._wait()
                 if self._bound is not None and not self._left:
@@ -167,13 +172,13 @@ class BatchAsker:
                     if draft is not None and not self._fits(draft, line):
                         full, draft = draft, None
                         await self._hand_in(full)
-                    if self._postponed or not self._affordable(request):
+                    if self._postponed or self._cut or not self._affordable(request):
                         break
                     with explained(self._journal.folder):
                         draft = draft or Draft(self._journal, self._model.spec, self._server)
                         draft.add(key, line)
                     self._budget.sent()
-                if self._postponed or self._bound is not None:
+                if self._postponed or self._cut or self._bound is not None:
                     break
                 if number % 4 == 3:
                     await asyncio.sleep(0)
@@ -237,7 +242,8 @@ class BatchAsker:
         if self._budget.cost + self._reserved + cost <= self._budget.max_cost:
             self._reserved += cost
             return True
-        self._bound = Stop(StopReason.BUDGET, f"--max-cost {self._budget.max_cost:g} reached")
+        reached = f"--max-cost {self._budget.max_cost:g} reached"
+        self._bound = Stop(StopReason.BUDGET, reached, "max_cost")
         self._left += bool(self._reserved)  # what it did cost may leave room for more
         return False
 
@@ -250,13 +256,18 @@ class BatchAsker:
 
     async def _submit(self, batch: SubmittedBatch, *, perhaps_there: bool) -> None:
         """Have the provider take a batch; later, if it takes no more while others are there."""
-        made = await self._provider.handed_in(
-            batch,
-            self._journal.keys(batch),
-            self._journal.lines_file(batch),
-            perhaps_there=perhaps_there,
-            others=any(each.state == "submitted" for each in self._open.values()),
-        )
+        try:
+            made = await self._provider.handed_in(
+                batch,
+                self._journal.keys(batch),
+                self._journal.lines_file(batch),
+                perhaps_there=perhaps_there,
+                others=frozenset(each.id for each in self._journal.batches if each.id is not None),
+                waiting=any(each.state == "submitted" for each in self._open.values()),
+            )
+        except BatchUnavailableError as error:
+            await self._not_accepted(batch, str(error), retry=True)
+            return
         if made is not None:
             self._journal.submitted(batch, made.id)
 
@@ -308,7 +319,7 @@ class BatchAsker:
             if about.state is BatchState.RUNNING:
                 return about
             if about.state is BatchState.FAILED:
-                await self._not_accepted(batch, about)
+                await self._not_accepted(batch, about.message, retry=about.retry)
             else:
                 await self._collect(batch)
         except DownError:
@@ -336,24 +347,28 @@ class BatchAsker:
         finally:
             self._close(batch, "collected")
 
-    async def _not_accepted(self, batch: SubmittedBatch, about: Batch) -> None:
-        """A batch of which nothing was answered: perhaps smaller ones are accepted.
+    async def _not_accepted(self, batch: SubmittedBatch, message: str, *, retry: bool) -> None:
+        """A batch that the provider does not process: perhaps it takes smaller ones, or later.
 
         Raises:
             ModelError: They will not be either.
         """
-        batch.message = about.message
+        batch.message = message
         self._close(batch, "failed")
-        self._refused += 1
         self._left += 1
-        if self._refused >= (_TOO_MUCH if about.retry else _REFUSED):
+        if self._cut:  # by another batch of this round
+            return
+        self._cut = True
+        self._refused += 1
+        if self._refused >= (_TOO_MUCH if retry else _REFUSED):
             raise ModelError(
-                f"{self._model.spec}: the provider accepts no batch ({about.message}); what was "
+                f"{self._model.spec}: the provider accepts no batch ({message}); what was "
                 "answered is stored: run the same command later to continue, or without --batch"
             )
-        if about.retry:
-            self._most_requests = max(1, min(self._most_requests, batch.requests) // 2)
-        await self._provider.rest(self._options.pause_s)
+        if retry:
+            self._most_requests = max(1, min(self._most_requests, batch.requests // 2))
+        pause_s = self._options.pause_s * 2.0 ** (self._refused - 1)
+        await self._provider.rest(min(pause_s, LONGEST_PAUSE_S))
 
     def _close(self, batch: SubmittedBatch, state: str) -> None:
         del self._open[batch.label]

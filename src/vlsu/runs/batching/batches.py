@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Model, Outcome, Raw, Response
+from vlsu.models.batching.vllm_file import BatchFiles
 from vlsu.runs.asking.event_loop import stopped_by_signals
 from vlsu.runs.asking.executor import Tally
 from vlsu.runs.asking.images import Images
@@ -15,6 +16,8 @@ from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.batching.asker import BatchAsker
+from vlsu.runs.batching.collecting import Collector
+from vlsu.runs.batching.files import FileAsker
 from vlsu.runs.batching.journal import Journal
 from vlsu.runs.batching.options import Batching
 from vlsu.runs.store.store import ResponseStore
@@ -27,14 +30,20 @@ class Batches:
 
     Args:
         journal: Which batches the run has.
+        spec: Of the model under test; only that is asked by files.
         options: How long is waited.
         clock: The time, in seconds.
     """
 
     def __init__(
-        self, journal: Journal, options: Batching, clock: Callable[[], float] = time.monotonic
+        self,
+        journal: Journal,
+        spec: str,
+        options: Batching,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._journal, self._options, self._clock = journal, options, clock
+        self._journal, self._spec = journal, spec
+        self._options, self._clock = options, clock
         self._deadline: float | None = None
 
     async def ask(
@@ -57,6 +66,18 @@ class Batches:
             ModelError: See `BatchAsker.run`.
             RunError: See `BatchAsker.run`.
         """
+        if self._options.by_files:
+            if model.spec != self._spec:
+                return None
+            tally = Tally()
+            collector = Collector(
+                model, store, budget, progress, tally, outcome_of, on_response, batched=False
+            )
+            files = FileAsker(
+                BatchFiles(model), images, store, self._options, progress, tally, collector
+            )
+            with stopped_by_signals(files.stop):
+                return await files.run(plan)
         try:
             service = self._options.services(model)
         except UsageError:  # an embedded judge, say
@@ -92,16 +113,17 @@ class Batches:
             self._journal.write()
 
 
-def open_batches_of(run: Path, options: Batching | None) -> Batches | None:
+def open_batches_of(run: Path, spec: str, options: Batching | None) -> Batches | None:
     """The batches of a run folder that is locked; `None` where none are to be used.
 
     Raises:
         RunError: Some are with the provider, and this start would ask the same again.
     """
     journal = Journal(run)
-    if options is not None:
-        return Batches(journal, options)
-    if not (out := journal.open()):
+    out = journal.open()
+    if options is not None and not (options.by_files and out):
+        return Batches(journal, spec, options)
+    if not out:
         return None
     requests, specs = sum(each.requests for each in out), sorted({each.spec for each in out})
     raise RunError(

@@ -58,6 +58,7 @@ class Collector:
         tally: Where they are counted.
         outcome_of: What a response counts as, for the progress shown.
         on_response: Called with the key of each response that is stored, and the response.
+        batched: Whether they have the price of a batch.
     """
 
     def __init__(
@@ -69,7 +70,10 @@ class Collector:
         tally: Tally,
         outcome_of: Callable[[Response], Outcome],
         on_response: Callable[[str, Raw, Response], None] | None,
+        *,
+        batched: bool = True,
     ) -> None:
+        self._batched = batched
         self._model, self._store, self._budget = model, store, budget
         self._progress, self._tally = progress, tally
         self._outcome_of, self._on_response = outcome_of, on_response
@@ -125,10 +129,10 @@ class Collector:
             passed.answered += 1
             self._ever = True
             self._store.put(key, raw, tries.get(key, 0) + 1)
-            self._store.put_usage(key, self._model.spec, response, batched=True)
+            self._store.put_usage(key, self._model.spec, response, batched=self._batched)
             if self._on_response is not None:
                 self._on_response(key, raw, response)
-            self._budget.spent(response, batched=True)
+            self._budget.spent(response, batched=self._batched)
             self._completed(self._outcome_of(response))
 
     def _failed(self, raw: Raw) -> Failed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from vlsu._arguments import require_kinds
 from vlsu.errors import UsageError
@@ -31,7 +32,13 @@ def require_batches(model: Model, batching: Batching | None) -> None:
     Raises:
         UsageError: It has none.
     """
-    if batching is not None:
+    if batching is None:
+        return
+    if batching.by_files:
+        from vlsu.models.batching.vllm_file import BatchFiles
+
+        BatchFiles(model)
+    else:
         batching.services(model)
 
 
@@ -44,6 +51,9 @@ class Batching:
             0 not at all. A later start goes on.
         pause_s: Seconds between the first two looks at a batch; the pause grows to a minute.
         patience_s: Seconds for which a provider that does not answer is asked again.
+        file: For a cluster without a network: the requests are written to this file, for ``vllm
+            run-batch``, and nothing is sent.
+        results: The file of the results that it wrote.
         services: Opens the batch interface of a model's provider.
 
     Raises:
@@ -53,6 +63,8 @@ class Batching:
     wait_s: float | None = None
     pause_s: float = 1.0
     patience_s: float = 600.0
+    file: Path | None = None
+    results: Path | None = None
     services: Callable[[Model], BatchService] = open_service
 
     def __post_init__(self) -> None:
@@ -60,5 +72,12 @@ class Batching:
         for name, value in (("wait_s", self.wait_s or 0.0), ("patience_s", self.patience_s)):
             if not 0 <= value < math.inf:
                 raise UsageError(f"{name} {value:g}: give seconds, not less than 0")
+        if self.file is not None and self.file == self.results:
+            raise UsageError(f"{self.file}: requests and results are two files; give another")
         if not 0 < self.pause_s < math.inf:
             raise UsageError(f"pause_s {self.pause_s:g}: give seconds, more than 0")
+
+    @property
+    def by_files(self) -> bool:
+        """Whether requests are written to a file, or results read from one."""
+        return self.file is not None or self.results is not None

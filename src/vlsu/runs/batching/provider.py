@@ -22,8 +22,8 @@ T = TypeVar("T")
 LONGEST_PAUSE_S = 60.0
 #: A batch that was just handed in and is not listed is looked for once more, after so many pauses.
 _SETTLING = 2
-#: Clocks of two machines differ by no more than so many seconds.
-_SKEW_S = 600.0
+#: Seconds after which a batch that was handed in is listed for certain.
+_LISTED_S = 600.0
 
 
 class DownError(ModelError):
@@ -109,7 +109,8 @@ class Provider:
         lines: Path,
         *,
         perhaps_there: bool,
-        others: bool,
+        others: frozenset[str],
+        waiting: bool,
     ) -> Batch | None:
         """Hand a batch in, once.
 
@@ -118,37 +119,43 @@ class Provider:
             keys: Of its requests.
             lines: Its requests.
             perhaps_there: Whether an earlier try may have succeeded, of which nothing is known.
-            others: Whether others are there, whose end may be waited for.
+            others: Identifiers of the run's other batches.
+            waiting: Whether some of these are not over, so that their end may be waited for.
 
         Returns:
             The batch as the provider has it; `None` if it takes no more while others are there.
 
         Raises:
+            BatchUnavailableError: It is more than it takes, and nothing is there to wait for.
             DownError: It takes none for too long.
             ModelError: It refuses it.
         """
         while True:
-            if perhaps_there and (found := await self._found(batch, keys)) is not None:
+            if perhaps_there and (found := await self._found(batch, keys, others)) is not None:
                 return found
             try:
                 made = await self.service.submit(batch.label, lines, batch.requests)
             except BatchUnavailableError as error:
-                if others:
+                if waiting:
                     return None
+                if error.full:
+                    raise
                 await self._unavailable(error)
                 perhaps_there = True
             else:
                 self._reached()
                 return made
 
-    async def _found(self, batch: SubmittedBatch, keys: frozenset[str]) -> Batch | None:
+    async def _found(
+        self, batch: SubmittedBatch, keys: frozenset[str], others: frozenset[str]
+    ) -> Batch | None:
         """A batch that may have been handed in; one that was, just now, may not be listed yet."""
 
         def find() -> Awaitable[Batch | None]:
-            return self.service.find(batch.label, keys, batch.since - _SKEW_S)
+            return self.service.find(batch.label, keys, batch.since, others)
 
         found = await self.asked(find)
-        if found is None and time.time() - batch.since < _SKEW_S:
+        if found is None and time.time() - batch.since < _LISTED_S:
             await self.rest(_SETTLING * self._options.pause_s)
             found = await self.asked(find)
         return found

@@ -78,6 +78,8 @@ def prepare_ensemble(
         ("probe", options.probe),
         ("draws", None if options.draws == 1 else options.draws),
         ("batch", options.batch),
+        ("replay", options.replay),
+        ("policy-detail", None if options.policy_detail == "full" else options.policy_detail),
     ):
         if given is not None:
             raise UsageError(f"--{name}: not with an ensemble; run it with a member alone")

@@ -316,8 +316,8 @@ def _lines(
         yield line("judge", judge, asked.get(judge, 0), tokens, judge)
     for name in (*(name for name in wanted if name in parts), *(parts.keys() - {*wanted})):
         yield line(column, name, *parts[name], spec)
-    if own != answers:
-        yield line(column, "in no result", None, difference(own, answers), spec)
+    if _has_tokens(left := difference(own, answers)):
+        yield line(column, "in no result", None, left, spec)
 
 
 def _judges(run: Run) -> list[str]:

@@ -1,10 +1,11 @@
-"""StoredAnswers responses out of a damaged store, page by page, past whatever is broken.
+"""Responses read out of a damaged store, page by page, past whatever is broken.
 
 SQLite finds a row by way of the file's header, its schema and the inner pages above the row, and
 one broken page among those hides any number of sound ones. Here every page that looks like a leaf
 is read by itself, after "Database File Format" of SQLite's documentation (sections 1.6, 2.1 and
 4.1). Rows are never changed once written and carry a checksum, so nothing read by chance or out of
-a stale page can be taken for a response.
+a stale page can be taken for a response. Dictionaries, without which deflated bodies cannot be
+read, stand in the file several times each, and are collected first.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+from vlsu.runs.store.bodies import COPIES, inflated
 
 __all__ = ["PAGE", "ErrorRow", "Row", "checksum", "readable_errors", "readable_rows"]
 
 #: Bytes of a page; the store makes its files so.
 PAGE = 4096
-#: key, status, body, latency_s, attempts, received, checksum: the columns of ``responses``.
+#: key, status, body, latency_s, attempts, received, checksum of a response.
 Row = tuple[str, int, bytes, float, int, float, int]
 #: key, attempt, status, kind, text, body, received: the columns of ``errors``.
 ErrorRow = tuple[str, int, int, str, str, bytes, float]
@@ -49,8 +52,9 @@ def readable_rows(database: Path) -> Iterator[Row]:
 
     Rows may come twice.
     """
-    for columns in _records(database):
-        row = _response(columns)
+    dictionaries = _dictionaries(database)
+    for _, columns in _records(database):
+        row = _response(columns, dictionaries)
         if row is not None:
             yield row
 
@@ -60,15 +64,26 @@ def readable_errors(database: Path) -> Iterator[ErrorRow]:
 
     Rows may come twice.
     """
-    for columns in _records(database):
+    for _, columns in _records(database):
         match columns:
             case [str(key), int(attempt), int(status), str(kind), str(text), bytes(body), received]:
                 if isinstance(received, float | int):
                     yield (key, attempt, status, kind, text, body, float(received))
 
 
-def _records(database: Path) -> Iterator[_Columns]:
-    """The columns of everything that looks like a row of a table."""
+def _dictionaries(database: Path) -> dict[int, bytes]:
+    """Every sound dictionary, by its number."""
+    found: dict[int, bytes] = {}
+    for place, columns in _records(database):
+        match columns:
+            case [None, bytes(data), int(crc)]:
+                if zlib.crc32(data) == crc:
+                    found.setdefault(place // COPIES, data)
+    return found
+
+
+def _records(database: Path) -> Iterator[tuple[int, _Columns]]:
+    """Number and columns of everything that looks like a row of a table."""
     with _File(database) as pages, _File(Path(f"{database}-wal")) as log:
         frames = range(_LOG_HEADER, log.size, _FRAME_HEADER + PAGE)
         logged = {int.from_bytes(log.read(at, 4), "big"): at + _FRAME_HEADER for at in frames}
@@ -107,27 +122,28 @@ class _File:
             return b""
 
 
-def _rows(page: bytes, page_at: _PageAt) -> Iterator[_Columns]:
+def _rows(page: bytes, page_at: _PageAt) -> Iterator[tuple[int, _Columns]]:
     if len(page) < 8 or page[0] != _LEAF:
         return
     cells = int.from_bytes(page[3:5], "big")
     for place in range(8, min(8 + 2 * cells, len(page) - 1), 2):
         cell = int.from_bytes(page[place : place + 2], "big")
         try:
-            columns = _columns(_payload(page, cell, page_at))
+            number, payload = _payload(page, cell, page_at)
+            columns = _columns(payload)
         except (IndexError, ValueError, struct.error):
             continue
-        yield columns
+        yield number, columns
 
 
-def _payload(page: bytes, cell: int, page_at: _PageAt) -> bytes:
-    """A cell's record, gathered from its overflow pages if it has any."""
+def _payload(page: bytes, cell: int, page_at: _PageAt) -> tuple[int, bytes]:
+    """A cell's number and record, gathered from its overflow pages if it has any."""
     size, at = _varint(page, cell)
-    _, at = _varint(page, at)  # its rowid
+    number, at = _varint(page, at)
     if size > _LONGEST:
         raise ValueError(size)
     if size <= _MOST_LOCAL:
-        return page[at : at + size]
+        return number, page[at : at + size]
     local = _LEAST_LOCAL + (size - _LEAST_LOCAL) % _OVERFLOW
     if local > _MOST_LOCAL:
         local = _LEAST_LOCAL
@@ -139,7 +155,7 @@ def _payload(page: bytes, cell: int, page_at: _PageAt) -> bytes:
             raise ValueError(following)
         following = overflow[:4]
         payload += overflow[4 : 4 + size - len(payload)]
-    return bytes(payload)
+    return number, bytes(payload)
 
 
 def _columns(record: bytes) -> _Columns:
@@ -153,8 +169,14 @@ def _columns(record: bytes) -> _Columns:
     return columns
 
 
-def _response(columns: _Columns) -> Row | None:
-    """A sound row of ``responses``, or `None`."""
+def _response(columns: _Columns, dictionaries: Mapping[int, bytes]) -> Row | None:
+    """A sound row of ``responses``, of this version or an earlier one, or `None`."""
+    match columns:
+        case [None, str(), int(), bytes(data), int(coding), _, int(), _, int()]:
+            body = inflated(coding, data, lambda number: dictionaries.get(number, b""))
+            if body is None:
+                return None
+            columns = [*columns[1:3], body, *columns[5:]]
     match columns:
         case [str(key), int(status), bytes(data), latency, int(attempts), received, int(crc)] if (
             isinstance(latency, float | int) and isinstance(received, float | int)

@@ -12,9 +12,9 @@ import sqlite3
 from contextlib import closing
 
 from vlsu.runs.store.salvage import checksum
-from vlsu.runs.store.tables import SCHEMA
+from vlsu.runs.store.tables import FORMER, FORMER_SCHEMAS, SCHEMA
 
-__all__ = ["check_schema", "is_sound", "make_harmless"]
+__all__ = ["check_schema", "former_table", "is_sound", "make_harmless", "renew_schema"]
 
 #: Bytes of one value at most; no answer of more than 16 MiB is stored.
 _LONGEST = 64 * 2**20
@@ -36,19 +36,48 @@ def check_schema(connection: sqlite3.Connection) -> None:
     known = _made_by_us()
     for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema"):
         if name in known:
-            if not isinstance(sql, str) or (kind, _words(sql)) != known[name]:
+            if not isinstance(sql, str) or (kind, _words(sql)) not in known[name]:
                 raise sqlite3.DatabaseError(f"malformed: {name} is not as vlsu makes it")
         elif kind in ("trigger", "view") or (kind == "index" and sql is not None):
             raise sqlite3.DatabaseError(f"malformed: it holds a {kind}")
 
 
+def renew_schema(connection: sqlite3.Connection) -> None:
+    """Make the tables that a file does not have; one of an earlier version keeps its own too.
+
+    Raises:
+        sqlite3.Error: They cannot be made.
+    """
+    rename = ""
+    if former_table(connection) == "responses":
+        rename = f"ALTER TABLE responses RENAME TO {FORMER};"
+    connection.executescript(f"BEGIN IMMEDIATE; {rename} {SCHEMA} COMMIT;")
+
+
+def former_table(connection: sqlite3.Connection) -> str | None:
+    """The table with the responses of an earlier version, if the file has one."""
+    select = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name IN (?, ?)"
+    tables = dict(connection.execute(select, ("responses", FORMER)).fetchall())
+    if FORMER in tables:
+        return FORMER
+    sql = tables.get("responses")
+    former = isinstance(sql, str) and "number INTEGER PRIMARY KEY" not in sql
+    return "responses" if former else None
+
+
 @functools.cache
-def _made_by_us() -> dict[str, tuple[str, str]]:
-    """Name of each table and index -> its kind and the statement that makes it."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(SCHEMA)
-        made = connection.execute("SELECT name, type, sql FROM sqlite_schema WHERE sql NOT NULL")
-        return {name: (kind, _words(sql)) for name, kind, sql in made}
+def _made_by_us() -> dict[str, set[tuple[str, str]]]:
+    """Name of each table and index -> its kind and the statements that may have made it."""
+    known: dict[str, set[tuple[str, str]]] = {}
+    for schema in (SCHEMA, *FORMER_SCHEMAS):
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.executescript(schema)
+            made = connection.execute(
+                "SELECT name, type, sql FROM sqlite_schema WHERE sql NOT NULL"
+            )
+            for name, kind, sql in made:
+                known.setdefault(name, set()).add((kind, _words(sql)))
+    return known
 
 
 def _words(sql: str) -> str:

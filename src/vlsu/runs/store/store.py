@@ -1,6 +1,6 @@
 """The store of raw responses: one SQLite file, written as responses arrive.
 
-One thread writes, in batches, each batch one transaction on disk before the next begins; after a
+One thread appends, in batches, each batch one transaction on disk before the next begins; after a
 kill or a power cut what was committed is there, and the file is sound. A full disk stops the run
 with one line and loses nothing that was stored. A file that storage has damaged is kept as it is
 beside a new one that holds every response still readable in it.
@@ -8,44 +8,41 @@ beside a new one that holds every response still readable in it.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vlsu.errors import RunError
 from vlsu.models.base import Fault, Raw, Response
+from vlsu.runs.store.appending import Appender
 from vlsu.runs.store.connections import beside, connect, connect_read_only
-from vlsu.runs.store.salvage import checksum, readable_errors, readable_rows
-from vlsu.runs.store.schema import check_schema, is_sound
-from vlsu.runs.store.sqlite_errors import DamagedStoreError, damaged_store_error, store_error
-from vlsu.runs.store.tables import BATCH, SCHEMA, Batch, StoredRow
-from vlsu.runs.store.usage import (
-    MOST_TOKENS,
-    SELECT_TOKENS,
-    KeptTokens,
-    bounded_tokens,
-    select_sums,
-)
+from vlsu.runs.store.lookup import Lookup
+from vlsu.runs.store.replacement import replace_damaged
+from vlsu.runs.store.salvage import checksum
+from vlsu.runs.store.schema import check_schema, renew_schema
+from vlsu.runs.store.sqlite_errors import DamagedStoreError, store_error
+from vlsu.runs.store.stored_keys import StoredKeys
+from vlsu.runs.store.tables import BATCH, Batch, StoredRow
+from vlsu.runs.store.tallies import Tallies
+from vlsu.runs.store.usage import ASKED, BATCHED, KeptTokens, bounded_tokens, kept_tokens
 
 __all__ = ["ResponseStore", "Stored"]
-
-_log = logging.getLogger(__name__)
 
 #: Of an error's body, this much is kept for the audit, in bytes.
 ERROR_BODY = 4096
 #: A batch is committed when it is full, or after this many seconds: what was answered in that time
-#: is asked again after a kill. A fifth of the pause costs 4 microseconds more a response.
-PAUSE_S = 0.02
+#: is asked again after a kill. Each commit writes the last page of each table again.
+PAUSE_S = 0.05
 #: Bytes of bodies that may wait for the disk; whoever puts more waits for it.
 MAX_PENDING = 64 * 2**20
-_LOOKUP = 500
 
-_RESPONSES = "SELECT key, status, body, latency_s, attempts, checksum FROM responses"
+
+#: What a row without a body counts as, in bytes.
+_SMALL = 200
 
 
 class Stored(NamedTuple):
@@ -58,7 +55,7 @@ class Stored(NamedTuple):
 class ResponseStore:
     """Raw responses by request key.
 
-    `put` and `put_error` return at once; a thread writes. StoredAnswers sees what was flushed.
+    `put` and `put_error` return at once; a thread writes. What is read is what was flushed.
 
     A file that was not closed is checked when it is opened. One found damaged, then or later, is
     replaced by what can be read of it, and kept as ``<name>.damaged-<n>``: at once when it is
@@ -87,6 +84,9 @@ class ResponseStore:
         self._writing = False
         self._damaged = False
         self.failure: Exception | None = None
+        #: Responses that were taken over from another store.
+        self.taken_over = 0
+        self._keys = StoredKeys()
         try:
             self._reader = self._open()
         except sqlite3.Error as error:
@@ -95,6 +95,8 @@ class ResponseStore:
                 raise failure from None
             self._salvage()
             self._reader = self._open()
+        self._lookup = Lookup(self._reader, self._keys, follows=read_only)
+        self._tallies = Tallies(self._reader)
         self._thread: threading.Thread | None = None
         if not read_only:
             self._thread = threading.Thread(target=self._write, name="store", daemon=True)
@@ -116,9 +118,7 @@ class ResponseStore:
                 verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if verdict != "ok":
                     raise sqlite3.DatabaseError(f"malformed: {verdict}")
-            connection.executescript(SCHEMA)
-            # Whether it can be written is found out before anything is asked.
-            connection.executescript("BEGIN IMMEDIATE; ROLLBACK")
+            renew_schema(connection)  # which finds out whether it can be written, too
         except BaseException:
             connection.close()
             raise
@@ -146,42 +146,8 @@ class ResponseStore:
         Raises:
             RunError: The new file cannot be written.
         """
-        fresh = self._beside(".salvaged")
-        fresh.unlink(missing_ok=True)
-        number = 1
-        while (kept := self._beside(f".damaged-{number}")).exists():
-            number += 1
-        try:
-            saved = ResponseStore(fresh)
-            for count, row in enumerate(readable_rows(self.path), 1):
-                saved._add(saved._pending.responses, row)
-                if count % (64 * BATCH) == 0:
-                    saved.flush()
-            saved.flush()
-            rows = saved.count()
-            seen: set[int] = set()
-            for error in readable_errors(self.path):
-                if hash(error) not in seen:
-                    seen.add(hash(error))
-                    saved._add(saved._pending.errors, error)
-            saved.close()
-            for suffix in ("-wal", "-shm", ""):
-                if self._beside(suffix).exists():
-                    self._beside(suffix).replace(kept.with_name(kept.name + suffix))
-            fresh.replace(self.path)
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: damaged, and cannot be replaced ({error.strerror}); fix that and "
-                "run the command again"
-            ) from None
+        replace_damaged(self.path, ResponseStore)
         self._damaged = False
-        _log.warning(
-            "%s: damaged; %d responses were read out of it, what is lost is asked again; the "
-            "damaged file is kept as %s",
-            self.path,
-            rows,
-            kept.name,
-        )
 
     # Writing
 
@@ -212,9 +178,14 @@ class ResponseStore:
             response: The response, parsed.
             batched: Whether it came by a batch interface, which has prices of its own.
         """
-        self._add(self._pending.usage, (key, spec, *bounded_tokens(response)))
-        if batched:
-            self._add(self._pending.batched, (key,))
+        origin = BATCHED if batched else ASKED
+        self._add(self._pending.usage, (key, spec, origin, *bounded_tokens(response)))
+
+    def add(self, rows: Batch) -> None:
+        """Store rows as another file has them; of responses the first under a key stays."""
+        for pending, more in zip(self._pending.tables, rows.tables, strict=True):
+            for row in more:
+                self._add(pending, row, len(row[2]) if isinstance(row[2], bytes) else _SMALL)
 
     def written(self) -> list[str]:
         """Keys of the responses that reached the disk since this was last asked."""
@@ -236,10 +207,11 @@ class ResponseStore:
     def _write(self) -> None:
         try:
             with closing(self._connect()) as connection:
+                appender = Appender(connection, self._keys)
                 while (batch := self._next_batch()) is not None:
                     if not batch:
                         continue
-                    batch.write(connection)
+                    appender.write(batch)
                     with self._condition:
                         self._written.extend(str(row[0]) for row in batch.responses)
         except sqlite3.Error as error:
@@ -298,11 +270,16 @@ class ResponseStore:
         if self.failure is not None:
             raise self.failure
 
-    # StoredAnswers
+    # Reading
 
     def stored(self, keys: Sequence[str]) -> set[str]:
-        """Which of these keys have a response on disk."""
-        return {str(row[0]) for row in self._select("SELECT key FROM responses", keys)}
+        """Which of these keys have a response on disk.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        with self._explained():
+            return self._lookup.stored(keys)
 
     def responses(self, keys: Sequence[str]) -> dict[str, Stored]:
         """The responses on disk of these keys.
@@ -310,17 +287,20 @@ class ResponseStore:
         Raises:
             RunError: The file is damaged.
         """
-        found = {}
-        for key, status, body, latency_s, attempts, crc in self._select(_RESPONSES, keys):
-            if not is_sound(key, status, body, latency_s, attempts, crc):
-                self._damaged = True
-                raise damaged_store_error(
-                    self.path,
-                    "a response has changed since it was stored",
-                    read_only=self._read_only,
-                )
-            found[key] = Stored(Raw(status, body, latency_s), attempts)
-        return found
+        with self._explained():
+            return {
+                key: Stored(Raw(status, body, latency_s), attempts)
+                for key, status, body, latency_s, attempts, *_ in self._lookup.rows(keys)
+            }
+
+    def stored_keys(self) -> Iterator[list[str]]:
+        """The keys of all responses on disk, some at a time, in the order they were stored.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        with self._explained():
+            yield from self._lookup.keys()
 
     def responses_without_usage(self, keys: Sequence[str]) -> dict[str, Stored]:
         """Of these keys, the responses on disk whose tokens are not kept.
@@ -328,42 +308,33 @@ class ResponseStore:
         Raises:
             RunError: The file is damaged.
         """
-        known = {row[0] for row in self._select("SELECT key FROM tokens", keys)}
-        return self.responses([key for key in keys if key not in known])
-
-    def _select(self, select: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        try:
-            for start in range(0, len(keys), _LOOKUP):
-                part = keys[start : start + _LOOKUP]
-                marks = ",".join("?" * len(part))
-                yield from self._reader.execute(f"{select} WHERE key IN ({marks})", part)
-        except sqlite3.Error as error:
-            raise self._as_run_error(error) from None
+        with self._explained():
+            numbers = self._lookup.numbers(keys)
+            known = self._tallies.usage_rows(numbers)
+        return self.responses([key for key in numbers if key not in known])
 
     def error_counts(self) -> dict[str, int]:
         """Failed attempts by kind of fault."""
-        return dict(self._query("SELECT kind, count(*) FROM errors GROUP BY kind"))
+        with self._explained():
+            return self._tallies.error_counts()
 
     def unanswered(self, most: int = 5) -> dict[str, int]:
         """The commonest faults of requests that have no response: message -> requests.
 
         Of each request its last one, so that the counts add up to requests.
         """
-        select = (
-            "SELECT message, count(*) AS n FROM (SELECT message, max(rowid) FROM errors "
-            "WHERE key NOT IN (SELECT key FROM responses) GROUP BY key) "
-            "GROUP BY message ORDER BY n DESC LIMIT ?"
-        )
-        return dict(self._query(select, most))
+        with self._explained():
+            return self._tallies.unanswered(self._lookup, most)
 
     def image_changes(self, spec: str) -> dict[str, int]:
         """How many different images were changed to what a model takes, by change."""
-        select = "SELECT change, count(*) FROM images WHERE spec = ? GROUP BY change"
-        return dict(self._query(select, spec))
+        with self._explained():
+            return self._tallies.image_changes(spec)
 
     def count(self) -> int:
         """How many responses are on disk."""
-        return int(self._query("SELECT count(*) FROM responses")[0][0])
+        with self._explained():
+            return self._tallies.count()
 
     def usage(self, *, batched: bool | None = None) -> dict[str, tuple[int, ...]]:
         """Sums of tokens over all stored responses, by the SPEC of the model asked.
@@ -374,25 +345,41 @@ class ResponseStore:
         Returns:
             SPEC -> sums in the order of `vlsu.models.base.TOKEN_COUNTS`.
         """
-        return {
-            str(spec): tuple(int(min(each, MOST_TOKENS)) for each in counts)
-            for spec, *counts in self._query(select_sums(batched))
-        }
+        with self._explained():
+            return self._tallies.usage(batched)
 
     def tokens(self, keys: Sequence[str]) -> dict[str, KeptTokens]:
         """The tokens that are kept of the responses of these keys."""
-        return {
-            str(key): KeptTokens(tuple(n or 0 for n in counts), bool(batched))
-            for key, *counts, batched in self._select(SELECT_TOKENS, keys)
-        }
+        return {key: kept_tokens(row) for key, row in self.usage_rows(keys).items()}
+
+    def rows(self, keys: Sequence[str]) -> list[StoredRow]:
+        """The responses on disk of these keys, as a `Batch` has them.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        with self._explained():
+            return [*self._lookup.rows(keys)]
+
+    def usage_rows(self, keys: Sequence[str]) -> dict[str, StoredRow]:
+        """What is kept of their tokens, likewise, by key."""
+        with self._explained():
+            return self._tallies.usage_rows(self._lookup.numbers(keys))
+
+    def models(self) -> dict[str, dict[str, int]]:
+        """SPEC -> ``responses`` whose tokens are kept, and sums of each kind of tokens."""
+        with self._explained():
+            return self._tallies.models()
 
     def without_usage(self) -> int:
         """How many responses were stored before their tokens were kept, or were salvaged."""
-        kept = int(self._query("SELECT count(*) FROM tokens")[0][0])
-        return max(0, self.count() - kept)
+        with self._explained():
+            return max(0, self._tallies.count() - self._tallies.count_with_usage())
 
-    def _query(self, select: str, *values: object) -> list[tuple[Any, ...]]:
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise SQLite's errors as those of this package."""
         try:
-            return self._reader.execute(select, values).fetchall()
+            yield
         except sqlite3.Error as error:
             raise self._as_run_error(error) from None

@@ -1,29 +1,38 @@
-"""The tokens of stored responses: what is kept of one, and their sums."""
+"""The tokens of stored responses: what is kept of one, and the statements that read them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vlsu.models.base import TOKEN_COUNTS, Response
 
-__all__ = ["MOST_TOKENS", "SELECT_TOKENS", "KeptTokens", "bounded_tokens", "select_sums"]
+__all__ = [
+    "ASKED",
+    "BATCHED",
+    "COUNTS",
+    "FORMER_SUMS",
+    "MOST_TOKENS",
+    "SUMS",
+    "TAKEN_OVER",
+    "KeptTokens",
+    "bounded_tokens",
+    "kept_tokens",
+]
+
+#: How a response came: asked by itself, by a batch interface, or out of another store.
+ASKED, BATCHED, TAKEN_OVER = 0, 1, 2
 
 #: Tokens of one response at most: a server may claim any number, and sums must stay finite.
 _MOST_OF_ONE = 2**32
 #: Tokens of a sum at most.
 MOST_TOKENS = 2**53
 
-#: Which responses' tokens are summed: all, or by whether they came in a batch.
-_WHICH = {
-    None: "",
-    True: "WHERE key IN (SELECT key FROM batched)",
-    False: "WHERE key NOT IN (SELECT key FROM batched)",
-}
-_COUNTS = ", ".join(TOKEN_COUNTS)
+#: The counts as columns, and their sums by SPEC.
+COUNTS = ", ".join(TOKEN_COUNTS)
 _SUMS = ", ".join(f"total({name})" for name in TOKEN_COUNTS)
-
-#: Key, tokens, and whether it came in a batch.
-SELECT_TOKENS = f"SELECT key, {_COUNTS}, key IN (SELECT key FROM batched) FROM tokens"  # noqa: S608
+SUMS = f"SELECT spec, {_SUMS} FROM response_tokens WHERE {{which}} GROUP BY spec"  # noqa: S608
+FORMER_SUMS = f"SELECT spec, {_SUMS} FROM tokens WHERE {{which}} GROUP BY spec"  # noqa: S608
 
 
 class KeptTokens(NamedTuple):
@@ -44,6 +53,8 @@ def bounded_tokens(response: Response) -> tuple[int | None, ...]:
     return tuple(None if n is None else min(max(n, 0), _MOST_OF_ONE) for n in counts)
 
 
-def select_sums(batched: bool | None) -> str:
-    """The query for sums of tokens by SPEC, of all responses or of those (not) in a batch."""
-    return f"SELECT spec, {_SUMS} FROM tokens {_WHICH[batched]} GROUP BY spec"  # noqa: S608
+def kept_tokens(row: Sequence[object]) -> KeptTokens:
+    """The tokens in a row of key, SPEC, origin and counts."""
+    _, _, origin, *counts = row
+    numbers = tuple(n if isinstance(n, int) else 0 for n in counts)
+    return KeptTokens(numbers, origin == BATCHED)

@@ -21,6 +21,8 @@ from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
+from vlsu.runs.understanding.first_pass import first_pass
+from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.reruns import numbered
 from vlsu.runs.understanding.swaps import Swaps
 from vlsu.tasks import Understanding, read_answer
@@ -39,6 +41,8 @@ class Asking:
         limits: How fast.
         session: Of this start.
         draws: Answers to each request; the further ones are asked for after the first of all.
+        system: The user's system prompt, if there is one.
+        replay: Where the answers come from, if nothing is asked.
 
     Attributes:
         needed: Different requests that the samples asked about so far need.
@@ -53,6 +57,8 @@ class Asking:
         limits: Limits,
         session: Session,
         draws: int = 1,
+        system: str | None = None,
+        replay: Replay | None = None,
     ) -> None:
         self.session = session
         self.images = session.images(dataset, model)
@@ -63,6 +69,8 @@ class Asking:
         self._parsed = ParsedResponses()
         self._links: pl.DataFrame | None = None
         self._stored = 0
+        self._first = first_pass(dataset, model, policy, task, system)
+        self._replay = replay
 
     async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
         """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked.
@@ -74,13 +82,26 @@ class Asking:
         """
         session, dataset, task = self.session, self._dataset, self._task
         self.needed = sum(distinct_requests(dataset, whole, task.modalities).values()) * self._draws
+        self.needed *= 1 if self._first is None else 2
         if swaps is not None:
             self.needed += swaps.different(dataset, whole)
         session.progress.begin(self.needed)
         if fresh is whole:
             self._say_stored(min(session.stored_before, self.needed))
+        if self._replay is not None:
+            await self._replay.take_over(plan(dataset, fresh, task, self._keys), session)
+            return True
+        lacking: set[str] = set()
         plans: list[Callable[[], Iterator[Chunk]]]
-        plans = [partial(plan, dataset, fresh, task, self._keys, by_image=True)]
+        if self._first is None:
+            plans = [partial(plan, dataset, fresh, task, self._keys, by_image=True)]
+        else:
+            first = partial(self._first.chunks, fresh, by_image=True)
+            outcome, limits = self._first.likely.outcome, self._limits
+            if not await session.ask(first, self._model, self.images, outcome, limits):
+                return False
+            narrowed = self._first.narrowed
+            plans = [partial(narrowed, fresh, session.store, by_image=True, lacking=lacking)]
         if self._draws > 1:
             again = task.again(range(1, self._draws))
             plans.append(partial(plan, dataset, fresh, again, self._keys, by_image=True))
@@ -94,6 +115,7 @@ class Asking:
                 planned, self._model, self.images, self._outcome, self._limits, self._parsed.add
             ):
                 return False
+        self.needed -= len(lacking)
         self._say_stored(self.needed - session.asked)
         return True
 
@@ -104,7 +126,12 @@ class Asking:
 
     def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Judgments and gold grades of these samples, in batches."""
-        chunks = plan(self._dataset, selection, self._task, self._keys)
+        if self._first is None:
+            chunks = plan(self._dataset, selection, self._task, self._keys)
+        else:
+            chunks = self._first.narrowed(selection, self.session.store)
+        if self._replay is not None:
+            chunks = self._replay.chunks(chunks)
         if self._links is None:
             self._links = self._dataset.links()
         for judgments, gold in judged(

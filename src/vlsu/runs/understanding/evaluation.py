@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import orjson
 
@@ -46,14 +47,16 @@ from vlsu.runs.run import Run
 from vlsu.runs.session import open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
+from vlsu.runs.understanding.first_pass import first_pass
 from vlsu.runs.understanding.modalities import judged_modalities
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.prompt_names import is_scored, prompt_name
+from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.reruns import RERUNS
 from vlsu.runs.understanding.sampling import DrawnSample, Sampling, gold_rows, prepare_sampling
 from vlsu.runs.understanding.swaps import SWAPS, Swaps
 from vlsu.runs.understanding.weights import load_weights
-from vlsu.tasks import BARE, CONTROLS, PROMPTS, Understanding, load_prompt
+from vlsu.tasks import BARE, CONTROLS, PROMPTS, Detail, Understanding, load_prompt
 
 __all__ = ["Evaluation", "prepare"]
 
@@ -84,13 +87,18 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
         if options.prompt not in (None, BARE):
             load_prompt(name, policy)  # which refuses one that does not exist
             _log.warning("prompt %s: not used, since %s takes no instructions", name, model.spec)
+        if options.policy_detail != "full":
+            raise UsageError(
+                f"--policy-detail {options.policy_detail}: {model.spec} takes no instructions, so "
+                "no policy is stated; leave it out"
+            )
         name = BARE
     if settings.structured == "on" and name not in (*PROMPTS, *CONTROLS, BARE):
         raise UsageError(
             f"--structured on: {name} may reason before it answers, which a schema would cut off; "
             "leave it at auto with a prompt of your own"
         )
-    prompt = load_prompt(name, policy)
+    prompt = load_prompt(name, policy, cast("Detail", options.policy_detail))
     scored = is_scored(model, settings)
     task = Understanding(policy, prompt, modalities, settings.system, scored=scored)
     weights = options.weights
@@ -163,9 +171,12 @@ class Evaluation:
                 existing = open_existing_run(RunFolder(out), self._record())
                 before, store = opened.enter_context(existing)
                 price = price or recorded_prices(before).get(self.model.spec)
-            if store is not None or swaps is not None or self.options.draws > 1:
+            first = first_pass(self.dataset, self.model, self.policy, self.task, self._system)
+            if store is not None or swaps is not None or self.options.draws > 1 or first:
                 task = self.task.again(range(self.options.draws))
                 chunks = plan(self.dataset, selection, task, keys)
+                if first is not None:
+                    chunks = chain(first.chunks(selection), first.narrowed(selection, store))
                 if swaps is not None:
                     pairs = swaps.chunks(self.dataset, self.task.only("joint"), keys)
                     chunks = chain(chunks, pairs)
@@ -175,6 +186,10 @@ class Evaluation:
         require_valid_samples(self.dataset, self._covered, self.policy)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
+
+    @property
+    def _system(self) -> str | None:
+        return self.options.settings.system
 
     def _swaps(self) -> Swaps | None:
         """The exchanges of the swap probe, if there is to be one.
@@ -230,6 +245,7 @@ class Evaluation:
 
     async def _run(self, folder: RunFolder, progress: Progress, budget: Budget | None) -> Run:
         record = self._record()
+        replay = None if self.options.replay is None else Replay(self.options.replay, self.model)
         if fresh := not folder.record_file.exists():
             self._require_askable()  # before the folder is made
         async with open_session(
@@ -240,6 +256,7 @@ class Evaluation:
             progress,
             budget,
             self.options.batch,
+            None if replay is None else replay.responses_file,
         ) as session:
             if finished := finished_before(folder, record, session, self.options.limits.price):
                 return finished
@@ -248,7 +265,7 @@ class Evaluation:
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asked = self.dataset, self.model, self.policy, self.task, self.options.limits
-            asking = Asking(*asked, session, self.options.draws)
+            asking = Asking(*asked, session, self.options.draws, self._system, replay)
             if self.sampling is None:
                 swaps = self._swaps()
                 if await asking.ask(self.subset, self.subset, swaps):
@@ -256,6 +273,8 @@ class Evaluation:
             elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
                 await self._conclude(folder, asking, drawn.selection, drawn)
             session.account(asking.needed)
+            if replay is not None:
+                replay.account(record)
         return Run(folder.path, record)
 
     async def _conclude(

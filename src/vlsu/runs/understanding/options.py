@@ -11,6 +11,7 @@ from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.errors import UsageError
 from vlsu.policy import Policy
 from vlsu.runs.options import RunOptions
+from vlsu.tasks import DETAILS
 
 __all__ = ["PROBES", "UnderstandingOptions"]
 
@@ -41,6 +42,11 @@ class UnderstandingOptions(RunOptions):
             gold grade, to see how far each half moves the answer; see ``docs/metrics.md``.
         draws: Answers to each request, to see how far figures move when the model is asked again;
             more than one needs a temperature. The run's other figures are those of the first.
+        policy_detail: How much of the policy the prompt states: ``full``, ``brief`` (without what
+            is seen of each category) or ``category`` (that of likely categories alone, which a
+            first pass names).
+        replay: A finished run whose stored answers are judged instead of asking; see
+            ``docs/store.md``.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range, or options exclude each other.
@@ -55,6 +61,8 @@ class UnderstandingOptions(RunOptions):
     weights: HarmWeights | str | Path | None = None
     probe: str | None = None
     draws: int = 1
+    replay: str | Path | None = None
+    policy_detail: str = "full"
 
     def __post_init__(self) -> None:
         RunOptions.__post_init__(self)
@@ -63,6 +71,8 @@ class UnderstandingOptions(RunOptions):
                 "--limit cuts the dataset, --budget and --until draw from it; give one"
             )
         self._check_draws()
+        self._check_replay()
+        self._check_detail()
         if self.probe is None:
             return
         if self.probe not in PROBES:
@@ -73,6 +83,28 @@ class UnderstandingOptions(RunOptions):
             )
         if self.modalities is not None and "joint" not in self.modalities:
             raise UsageError("--probe swap: asks about pairs; add joint to --modalities")
+
+    def _check_detail(self) -> None:
+        if self.policy_detail not in DETAILS:
+            raise UsageError(f"--policy-detail {self.policy_detail}: use {', '.join(DETAILS)}")
+        if self.policy_detail != "category":
+            return
+        for option, given in (("--probe", self.probe is not None), ("--draws", self.draws > 1)):
+            if given:
+                raise UsageError(
+                    f"--policy-detail category: not with {option}, as what is asked depends on a "
+                    "first answer; use brief"
+                )
+
+    def _check_replay(self) -> None:
+        if self.replay is None:
+            return
+        others = ("budget", "until", "probe", "batch", "store")
+        given = [name for name in others if getattr(self, name) is not None]
+        given += ["draws"] if self.draws > 1 else []
+        given += ["policy-detail"] if self.policy_detail == "category" else []
+        if given:
+            raise UsageError(f"--replay: asks nothing; leave out --{given[0]}")
 
     def _check_draws(self) -> None:
         if self.draws < 1:

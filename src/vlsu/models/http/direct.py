@@ -1,22 +1,23 @@
-"""The client for plain HTTP: HTTP/1.1 (RFC 9112) on the event loop itself.
+"""The client without a proxy: HTTP/1.1 (RFC 9112) on the event loop itself, with or without TLS.
 
 A client with its own threads hands every response over to Python's thread and waits for the
 interpreter lock; at some thousand responses a second that waiting dominates. Here the pieces of a
-body go to the kernel without copying, and responses are parsed in the same thread
-(`vlsu.models.http.answer_reader`).
+body go to the kernel without copying, or are encrypted one by one (`vlsu.models.http.tls`), and
+responses are parsed in the same thread (`vlsu.models.http.answer_reader`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
-from typing import cast
 from urllib.parse import urlsplit
 
 from vlsu._machine import exhausted_file_descriptors, exhausted_resource
 from vlsu._version import __version__
-from vlsu.models.http.answer_reader import AnswerReader
+from vlsu.models.http.connection import Connection
 from vlsu.models.http.exposure import is_local
+from vlsu.models.http.tls import SecureConnection, TlsClient
 from vlsu.models.http.transport import (
     CONNECT_S,
     MAX_HELD,
@@ -28,14 +29,16 @@ from vlsu.models.http.transport import (
     host_of,
 )
 
-__all__ = ["PlainTransport"]
+__all__ = ["DirectTransport"]
 
 #: Seconds after which an idle connection is not reused: a middlebox may have dropped it.
 IDLE_S = 60.0
 
 
-class PlainTransport:
+class DirectTransport:
     """Pooled connections to one server; arguments as `vlsu.models.http.client.HttpClient`.
+
+    With a `context` they are of TLS.
 
     Last in, first out: connections that are no longer needed become idle and are closed.
     """
@@ -47,23 +50,26 @@ class PlainTransport:
         timeout_s: float,
         *,
         only_local: bool = False,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or ""
-        self._port = parts.port or 80
+        self._port = parts.port or (80 if context is None else 443)
+        self._tls = None if context is None else TlsClient(context, self._host)
         self._shown = host_of(parts)
         self._timeout_s = timeout_s
         self._only_local = only_local
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fields = {"Host": self._shown, "User-Agent": f"vlsu/{__version__}"}
-        fields |= {"Accept-Encoding": "identity", **headers}
+        # Without TLS the server is near: unpacking would cost more than the bytes.
+        fields |= {"Accept-Encoding": "identity" if context is None else "gzip", **headers}
         lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
-        self._idle: list[_Connection] = []
+        self._idle: list[Connection] = []
         self._held = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         #: Deadline of each connection that awaits a response, by the loop's clock.
-        self._deadlines: dict[_Connection, float] = {}
+        self._deadlines: dict[Connection, float] = {}
         self._next_check = float("inf")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -113,7 +119,7 @@ class PlainTransport:
         """Head and body as pieces to write."""
         return [self._head + b"%d\r\n\r\n" % sum(map(len, body)), *body]
 
-    def _release(self, connection: _Connection, now: float) -> None:
+    def _release(self, connection: Connection, now: float) -> None:
         """Return a connection to the pool, or close it if it cannot be reused."""
         if connection.reusable:
             connection.idle_since = now
@@ -139,7 +145,7 @@ class PlainTransport:
         if left := [deadline for deadline in self._deadlines.values() if deadline > now]:
             self._schedule_check(loop, min(left))
 
-    def _reusable(self, now: float) -> _Connection | None:
+    def _reusable(self, now: float) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if connection.reusable and now - connection.idle_since < IDLE_S:
@@ -147,31 +153,45 @@ class PlainTransport:
             connection.abort()
         return None
 
-    async def _connected(self, loop: asyncio.AbstractEventLoop) -> _Connection:
+    async def _connected(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        connection = self._new(loop)
         try:
             async with asyncio.timeout(min(CONNECT_S, self._timeout_s / 2)):
-                transport, connection = await loop.create_connection(
-                    lambda: _Connection(self, loop), self._host, self._port
+                transport, _ = await loop.create_connection(
+                    lambda: connection, self._host, self._port
                 )
+                peer = str((transport.get_extra_info("peername") or ("",))[0])
+                if self._only_local and not is_local(peer):  # the name resolved to another before
+                    raise NetworkFaultError(
+                        "address",
+                        f"{self._shown} ({peer}) is no private or loopback address, and the key "
+                        "would be readable on the way; use https, or --insecure-http",
+                    )
+                if isinstance(connection, SecureConnection):
+                    await connection.ready
         except TimeoutError:
             why = "timed out"
         except OSError as error:
             why = error.strerror or str(error)
             if exhausted := exhausted_resource(error) or exhausted_file_descriptors():
                 raise NetworkFaultError("machine", f"{exhausted} ({why})") from None
+        except NetworkFaultError as fault:
+            connection.abort()
+            if fault.kind != "connect":
+                raise
+            why = fault.message
+        except BaseException:
+            connection.abort()
+            raise
         else:
-            peer = str((transport.get_extra_info("peername") or ("",))[0])
-            if self._only_local and not is_local(
-                peer
-            ):  # the name resolved to another address before
-                connection.abort()
-                raise NetworkFaultError(
-                    "address",
-                    f"{self._shown} ({peer}) is no private or loopback address, and the key would "
-                    "be readable on the way; use https, or --insecure-http",
-                )
             return connection
+        connection.abort()
         raise NetworkFaultError("connect", f"cannot connect to {self._shown} ({why})")
+
+    def _new(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        return (
+            Connection(self, loop) if self._tls is None else SecureConnection(self, loop, self._tls)
+        )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -182,99 +202,3 @@ class PlainTransport:
             self._timer.cancel()
             self._timer, self._next_check = None, float("inf")
         await asyncio.sleep(0)  # they close in the loop's next iteration
-
-
-class _Connection(asyncio.Protocol):
-    """One connection, with one request at a time.
-
-    Attributes:
-        idle_since: Time of its last response, by the loop's clock.
-    """
-
-    def __init__(self, owner: PlainTransport, loop: asyncio.AbstractEventLoop) -> None:
-        self._owner = owner
-        self._loop = loop
-        self._transport: asyncio.Transport | None = None
-        self._waiting: asyncio.Future[Answer] | None = None
-        self._answer = AnswerReader(self)
-        self._answer.may_follow = True  # no request was sent yet
-        self.idle_since = 0.0
-
-    @property
-    def reusable(self) -> bool:
-        """Whether another request may be sent: the last one and its response are complete."""
-        transport = self._transport
-        return (
-            transport is not None
-            and self._waiting is None
-            and self._answer.may_follow
-            and not transport.is_closing()
-            and not transport.get_write_buffer_size()
-        )
-
-    @property
-    def held(self) -> int:
-        """Bytes of the response's body that are held in memory."""
-        return self._answer.size
-
-    def send(self, pieces: Body) -> asyncio.Future[Answer]:
-        """Send a request, given in pieces; the future gives its response."""
-        self._answer = AnswerReader(self)
-        waiting = self._waiting = self._loop.create_future()
-        if self._transport is None or self._transport.is_closing():
-            self._answer.end()
-        else:
-            self._transport.writelines(pieces)
-        return waiting
-
-    def abort(self) -> None:
-        """Close at once, without waiting for a response."""
-        self._waiting = None
-        if self._transport is not None:
-            self._transport.abort()
-
-    def give_up(self, why: str) -> None:
-        """Abort a response that is too large."""
-        self._answer.give_up("endless", why)
-
-    def hold(self, more: int) -> None:
-        """Account for bytes of the response that are now held in memory; negative if released."""
-        self._owner.hold(more)
-
-    def fail(self, kind: str, message: str) -> None:
-        """There will be no response."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(NetworkFaultError(kind, message))
-
-    def succeed(self, answer: Answer) -> None:
-        """The response is complete."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer)
-
-    # Called by the event loop
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self._waiting is None:  # unsolicited data: the connection cannot be reused
-            self.abort()
-        else:
-            self._answer.feed(data)
-
-    def eof_received(self) -> None:
-        # Pending writes are not waited for: a server that has closed need not read them.
-        if self._waiting is not None:
-            self._answer.end()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
-        if self._waiting is None:
-            return
-        if error is not None:
-            why = getattr(error, "strerror", None) or type(error).__name__
-            self.fail("broken", f"the connection broke ({why})")
-        else:
-            self._answer.end()

@@ -1,0 +1,60 @@
+"""Which responses the judgments of finished runs rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from vlsu.data.parquet import scan_parquet
+from vlsu.errors import RunError
+from vlsu.runs.folder import RunFolder
+from vlsu.runs.store.digest_index import DigestIndex, digests_of
+
+__all__ = ["needed_by"]
+
+_COLUMNS = ("request_key", "judge_key")
+_ROWS = 50_000
+
+
+def needed_by(runs: Sequence[Path]) -> Callable[[Sequence[str]], set[str]]:
+    """Of some request keys, those that a judgment of these runs has.
+
+    Args:
+        runs: Folders of finished runs.
+
+    Raises:
+        RunError: One is no run, is not finished, or its files cannot be read.
+    """
+    index = DigestIndex()
+    for path in runs:
+        folder = RunFolder(path)
+        if folder.record()["status"] != "finished":
+            raise RunError(
+                f"{path}: the run is not finished, so what it needs is not known; run the same "
+                "vlsu run command again first"
+            )
+        for file in sorted(folder.path.glob("*.parquet")):
+            _add(file, index)
+
+    def needed(keys: Sequence[str]) -> set[str]:
+        return {keys[int(each)] for each in np.flatnonzero(index.find(digests_of(keys)))}
+
+    return needed
+
+
+def _add(file: Path, index: DigestIndex) -> None:
+    try:
+        frame = scan_parquet(file)
+        for column in set(_COLUMNS) & set(frame.collect_schema().names()):
+            keys = frame.select(column).collect().get_column(column).drop_nulls().unique()
+            for part in keys.to_frame().iter_slices(_ROWS):
+                listed = part.get_column(column).to_list()
+                digests = digests_of(listed)
+                fresh = np.flatnonzero(index.find(digests) == 0)
+                added = b"".join(digests[16 * each : 16 * each + 16] for each in fresh)
+                index.add(added, np.ones(len(fresh), np.int64))
+    except (OSError, pl.exceptions.PolarsError):
+        raise RunError(f"{file}: damaged; run the same vlsu run command again first") from None

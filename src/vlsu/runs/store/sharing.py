@@ -1,0 +1,144 @@
+"""A run's own store with another one behind it, whose responses are taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from vlsu.errors import RunError
+from vlsu.models.base import Raw, Response
+from vlsu.runs.store.store import ResponseStore, Stored
+from vlsu.runs.store.tables import Batch, StoredRow
+from vlsu.runs.store.usage import TAKEN_OVER
+from vlsu.runs.writing import locked_file
+
+__all__ = ["SharingStore", "open_store", "open_to_read"]
+
+
+class SharingStore(ResponseStore):
+    """A run's own store, which takes over what a store behind it has.
+
+    What is looked for and is only in the other one is copied, so that the run has all it rests on
+    in its own folder; what others have paid for costs the run nothing. What is put goes into both,
+    unless the other is only read.
+
+    Args:
+        path: The run's own.
+        behind: The other one; made if need be, and kept from other processes, unless only read.
+        only_read: Whether the other one is only read.
+
+    Raises:
+        RunError: A file cannot be opened, or another process works with the other one.
+    """
+
+    def __init__(self, path: Path, behind: Path, *, only_read: bool = False) -> None:
+        with ExitStack() as opened:
+            if not only_read:
+                _require_own_place(behind)
+                opened.enter_context(locked_file(behind))
+            self._behind = ResponseStore(behind, read_only=only_read)
+            opened.callback(self._behind.close)
+            super().__init__(path)
+            self._opened = opened.pop_all()
+        self._both = not only_read
+
+    def stored(self, keys: Sequence[str]) -> set[str]:
+        """Which of these keys have a response; one only in the other store is taken over."""
+        there = super().stored(keys)
+        missing = [key for key in dict.fromkeys(keys) if key not in there]
+        if not missing or not (rows := self._behind.rows(missing)):
+            return there
+        found = {str(row[0]) for row in rows}
+        kept = self._behind.usage_rows([*found])
+        self.add(Batch(rows, usage=[_taken_over(kept[key]) for key in found if key in kept]))
+        self.taken_over += len(found)
+        return there | found
+
+    def put(self, key: str, raw: Raw, attempts: int) -> None:
+        """Store a response in both."""
+        super().put(key, raw, attempts)
+        if self._both:
+            self._behind.put(key, raw, attempts)
+
+    def put_usage(self, key: str, spec: str, response: Response, *, batched: bool = False) -> None:
+        """Keep in both which model a stored response is from and what its tokens were."""
+        super().put_usage(key, spec, response, batched=batched)
+        if self._both:
+            self._behind.put_usage(key, spec, response, batched=batched)
+
+    def flush(self) -> None:
+        """Wait until everything put so far is on disk, in both."""
+        super().flush()
+        if self._both:
+            self._behind.flush()
+
+    def close(self) -> None:
+        """Write what is pending and close both files."""
+        with self._opened:
+            super().close()
+
+
+class _SharingReader(ResponseStore):
+    """Two stores to read, one behind the other; nothing is taken over."""
+
+    def __init__(self, path: Path, behind: Path) -> None:
+        self._behind = ResponseStore(behind, read_only=True)
+        try:
+            super().__init__(path, read_only=True)
+        except BaseException:
+            self._behind.close()
+            raise
+
+    def stored(self, keys: Sequence[str]) -> set[str]:
+        """Which of these keys have a response in either."""
+        return super().stored(keys) | self._behind.stored(keys)
+
+    def responses(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """The responses of these keys in either."""
+        return self._behind.responses(keys) | super().responses(keys)
+
+    def close(self) -> None:
+        """Close both files."""
+        self._behind.close()
+        super().close()
+
+
+def open_store(own: Path, behind: str | Path | None, *, only_read: bool = False) -> ResponseStore:
+    """A run's store to work with, with another one behind it if there is one.
+
+    Raises:
+        RunError: As `SharingStore`.
+    """
+    if behind is None:
+        return ResponseStore(own)
+    return SharingStore(own, Path(behind), only_read=only_read)
+
+
+def open_to_read(own: Path, behind: str | Path | None) -> ResponseStore | None:
+    """The same to read; `None` where neither is there.
+
+    Raises:
+        RunError: One is damaged.
+    """
+    there = [Path(file) for file in (own, behind) if file is not None and Path(file).exists()]
+    if len(there) == 2:
+        return _SharingReader(there[0], there[1])
+    return ResponseStore(there[0], read_only=True) if there else None
+
+
+def _taken_over(row: StoredRow) -> StoredRow:
+    """The tokens of a response that another run has paid for."""
+    key, spec, _, *counts = row
+    return (key, spec, TAKEN_OVER, *counts)
+
+
+def _require_own_place(behind: Path) -> None:
+    """Refuse another run's own store."""
+    if (behind.parent / "run.yaml").exists():
+        raise RunError(
+            f"{behind}: belongs to the run beside it; copy it with vlsu store merge "
+            f"{behind.parent} --out FILE, and give that"
+        )
+    if not behind.absolute().parent.is_dir():
+        raise RunError(f"{behind}: its folder does not exist; make it, or give another --store")

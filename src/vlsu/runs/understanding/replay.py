@@ -1,0 +1,123 @@
+"""Judging again what another run was answered, without asking: ``--replay``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from vlsu.data.parquet import scan_parquet
+from vlsu.errors import RunError, UsageError
+from vlsu.models.base import Model
+from vlsu.runs.asking.executor import Tally
+from vlsu.runs.asking.plan import Chunk
+from vlsu.runs.folder import RunFolder
+from vlsu.runs.record_schema import RunRecord
+from vlsu.runs.session import Session
+from vlsu.runs.store.digest_index import DigestIndex, digests_of
+
+__all__ = ["Replay"]
+
+_log = logging.getLogger(__name__)
+
+_ROWS = 50_000
+#: Chunks between two looks at what else there is to do, such as an interrupt.
+_IN_A_ROW = 64
+#: Requests without an answer that are named.
+_NAMED = 5
+
+
+class Replay:
+    """The answers of a finished run, found by sample and modality instead of by request.
+
+    Under another policy the prompt is another one, and with it the requests' keys: so each request
+    is answered by what the other run stored for the same sample and modality.
+
+    Args:
+        path: The other run's folder.
+        model: The model whose answers they are.
+
+    Raises:
+        RunError: It is no finished run of understanding, or of another model.
+        UsageError: Its answers cannot be read as the model's.
+    """
+
+    def __init__(self, path: str | Path, model: Model) -> None:
+        folder = RunFolder(path)
+        record = folder.record()
+        if record["task"] != "understanding" or "ensemble" in record:
+            raise RunError(f"{folder.path}: only runs of understanding are replayed")
+        if not folder.judgments_file.exists():
+            raise RunError(f"{folder.path}: has no judgments yet; let the run finish first")
+        if record.model.spec != model.spec:
+            raise UsageError(
+                f"{folder.path}: answers of {record.model.spec}; give --model {record.model.spec}"
+            )
+        self.path = folder.path
+        self.responses_file = folder.responses_file
+        self.missing: list[str] = []
+        self.count_missing = 0
+        self._index = DigestIndex()
+        columns = ("sample_id", "modality", "request_key")
+        try:
+            table = scan_parquet(folder.judgments_file).select(columns).collect()
+        except (OSError, pl.exceptions.PolarsError):
+            raise RunError(f"{folder.judgments_file}: damaged; run its command again") from None
+        self._keys = table.get_column("request_key")
+        for start in range(0, len(table), _ROWS):
+            rows = table.slice(start, _ROWS).select("sample_id", "modality").rows()
+            numbers = np.arange(start + 1, start + len(rows) + 1)
+            self._index.add(digests_of([_name(*row) for row in rows]), numbers)
+
+    def chunks(self, planned: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The same plan with the other run's keys, where it has them."""
+        for chunk in planned:
+            names = [_name(each.sample.id, each.task_request.modality) for each in chunk.planned]
+            found = self._index.find(digests_of(names))
+            keys = self._keys.gather(np.maximum(found, 1) - 1).to_list() if len(found) else []
+            yield Chunk(
+                chunk.samples,
+                [
+                    each._replace(key=key) if number else each
+                    for each, key, number in zip(chunk.planned, keys, found, strict=True)
+                ],
+            )
+
+    async def take_over(self, planned: Iterable[Chunk], session: Session) -> None:
+        """Copy the answers into the run's store; those that there are not are counted and named."""
+        lacking: set[str] = set()
+        for number, chunk in enumerate(self.chunks(planned)):
+            keys = list(dict.fromkeys(each.key for each in chunk.planned))
+            there = session.store.stored(keys)
+            for each in chunk.planned:
+                if each.key not in there and each.key not in lacking:
+                    lacking.add(each.key)
+                    if len(self.missing) < _NAMED:
+                        self.missing.append(f"{each.sample.id} ({each.task_request.modality})")
+            if number % _IN_A_ROW == 0:
+                await asyncio.sleep(0)
+        session.store.flush()
+        session.tallies.append(Tally())
+        self.count_missing = len(lacking)
+
+    def account(self, record: RunRecord) -> None:
+        """Record what was replayed, and say which requests have no answer, if there are any."""
+        record["replay"] = {"run": str(self.path.absolute()), "missing": self.count_missing}
+        record["requests"]["reused"] -= self.count_missing
+        if self.count_missing:
+            more = " and others" if self.count_missing > len(self.missing) else ""
+            _log.warning(
+                "%s: has no answer to %d requests, which count as errors: %s%s",
+                self.path,
+                self.count_missing,
+                ", ".join(self.missing),
+                more,
+            )
+
+
+def _name(sample_id: str, modality: str) -> str:
+    return f"{modality} of {sample_id}"

@@ -1,0 +1,162 @@
+"""Runs that share a store, and runs that judge another's answers again."""
+
+import json
+from contextlib import closing
+
+import pytest
+
+import vlsu
+from tests.conftest import grade, make_dataset
+from tests.support.commands import vlsu as command
+from vlsu.errors import RunError, UsageError
+from vlsu.runs import Limits, Price, ResponseStore, UnderstandingOptions, load_run, prepare
+from vlsu.runs.writing import locked_file
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return make_dataset(tmp_path / "dataset", samples=12, images=4)
+
+
+@pytest.fixture
+def server(chat_server):
+    return chat_server(lambda body, n: grade("safe"))
+
+
+def evaluate(dataset, server, out, **options):
+    price = Limits(price=Price(1.0, 2.0))
+    return vlsu.evaluate(
+        dataset, model="openai/mock", base_url=server.base_url, out=out, limits=price, **options
+    )
+
+
+def test_what_one_run_asked_another_does_not_pay_for_again(dataset, server, tmp_path):
+    shared = tmp_path / "shared.sqlite"
+    first = evaluate(dataset, server, tmp_path / "first", modalities=["text"], store=shared)
+    asked = len(server.requests)
+    second = evaluate(dataset, server, tmp_path / "second", store=shared)
+    texts = first.record["requests"]["asked"]
+    assert len(server.requests) - asked == second.record["requests"]["needed"] - texts
+    assert second.record["requests"]["reused"] == texts
+    assert second.record["store"] == str(shared)
+    # What the other run paid for costs this one nothing.
+    alone = evaluate(dataset, server, tmp_path / "alone")
+    paid = alone.record["cost"]["total"] - first.record["cost"]["total"]
+    assert second.record["cost"]["total"] == pytest.approx(paid, abs=1e-6)
+    assert second.metrics == alone.metrics
+    # The run has all it rests on, and can do without the other file.
+    shared.unlink()
+    again = load_run(tmp_path / "second")
+    keys = again.judgments["request_key"].to_list()
+    assert set(again.responses(keys)) == set(keys)
+
+
+def test_a_dry_run_counts_what_the_shared_store_has(dataset, server, tmp_path):
+    shared = tmp_path / "shared.sqlite"
+    evaluate(dataset, server, tmp_path / "first", modalities=["text"], store=shared)
+    options = UnderstandingOptions(
+        model="openai/mock", settings=vlsu.Settings(base_url=server.base_url), store=shared
+    )
+    estimate = prepare(dataset, options).estimate(tmp_path / "second")
+    assert estimate.requests["text"] == 0
+    assert not (tmp_path / "second").exists()
+
+
+def test_two_runs_do_not_work_with_one_store_at_a_time(dataset, server, tmp_path):
+    shared = tmp_path / "shared.sqlite"
+    with (
+        locked_file(shared),
+        pytest.raises(RunError, match="works with it; wait for it or stop it"),
+    ):
+        evaluate(dataset, server, tmp_path / "run", store=shared)
+    assert not server.requests
+    with pytest.raises(RunError, match="its folder does not exist"):
+        evaluate(dataset, server, tmp_path / "run", store=tmp_path / "none" / "s.sqlite")
+
+
+def test_a_runs_own_file_is_no_shared_store(dataset, server, tmp_path):
+    evaluate(dataset, server, tmp_path / "first")
+    with pytest.raises(RunError, match="belongs to the run beside it"):
+        evaluate(dataset, server, tmp_path / "run", store=tmp_path / "first" / "responses.sqlite")
+
+
+def test_stored_answers_are_judged_again_without_asking(dataset, server, tmp_path):
+    first = evaluate(dataset, server, tmp_path / "first")
+    asked = len(server.requests)
+    again = evaluate(
+        dataset, server, tmp_path / "again", prompt="structured-cot", replay=tmp_path / "first"
+    )
+    assert len(server.requests) == asked
+    assert again.metrics == first.metrics
+    assert again.judgments["request_key"].to_list() == first.judgments["request_key"].to_list()
+    assert again.record["replay"] == {"run": str(tmp_path / "first"), "missing": 0}
+    assert again.record["requests"]["asked"] == 0
+    assert "cost" not in again.record
+    keys = again.judgments["request_key"].to_list()
+    assert set(load_run(tmp_path / "again").responses(keys)) == set(keys)
+
+
+def test_what_has_no_stored_answer_is_an_error_and_named(dataset, server, tmp_path, caplog):
+    evaluate(dataset, server, tmp_path / "first", modalities=["text", "joint"], limit=5)
+    asked = len(server.requests)
+    line = ["run", "understanding", dataset.path, "--model", "openai/mock"]
+    line += ["--base-url", server.base_url, "--replay", tmp_path / "first"]
+    done = command(*line, "--out", tmp_path / "again", "--modalities", "joint", expect=1)
+    assert len(server.requests) == asked
+    assert "has no answer to 7 requests, which count as errors" in " ".join(done.stderr.split())
+    again = load_run(tmp_path / "again")
+    outcomes = again.metrics["outcomes"]["joint"]
+    assert (outcomes["ok"], outcomes["error"]) == (5, 7)
+    assert again.record["replay"]["missing"] == 7
+    command(*line, "--out", tmp_path / "part", "--modalities", "joint", "--limit", "5")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"budget": 5}, "leave out --budget"),
+        ({"draws": 2}, "leave out --draws"),
+        ({"probe": "swap"}, "leave out --probe"),
+        ({"store": "x.sqlite"}, "leave out --store"),
+    ],
+)
+def test_what_asks_is_refused_beside_a_replay(options, said, tmp_path):
+    settings = vlsu.Settings(params={"temperature": 1})
+    with pytest.raises(UsageError, match=said):
+        UnderstandingOptions(model="openai/mock", replay=tmp_path, settings=settings, **options)
+
+
+def test_only_a_finished_run_of_the_same_model_is_replayed(dataset, server, tmp_path):
+    first = evaluate(dataset, server, tmp_path / "first")
+    with pytest.raises(UsageError, match="answers of openai/mock; give --model openai/mock"):
+        vlsu.evaluate(
+            dataset,
+            model="openai/other",
+            base_url=server.base_url,
+            out=tmp_path / "x",
+            replay=first.path,
+        )
+    (first.path / "judgments.parquet").unlink()
+    with pytest.raises(RunError, match="has no judgments yet"):
+        evaluate(dataset, server, tmp_path / "x", replay=first.path)
+    with closing(ResponseStore(first.path / "responses.sqlite", read_only=True)) as store:
+        assert store.count() == first.record["requests"]["stored"]
+
+
+def test_a_shared_store_is_one_of_the_options_of_both_tasks(dataset, server, tmp_path):
+    shared = tmp_path / "shared.sqlite"
+    for _ in range(2):
+        for task, more in (("understanding", []), ("alignment", ["--framings", "default"])):
+            line = [
+                "run",
+                task,
+                dataset.path,
+                "--model",
+                "openai/mock",
+                "--base-url",
+                server.base_url,
+            ]
+            out = tmp_path / f"{task}-{len(list(tmp_path.iterdir()))}"
+            command(*line, *more, "--store", shared, "--out", out)
+    found = json.loads(command("store", "info", shared, "--json").stdout)["stores"][0]
+    assert found["responses"] >= len(server.requests)
