@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -80,9 +80,12 @@ class ImageFolder:
         self.unread: list[tuple[str, str]] = []
         self._inside = root.resolve()
         self._targets: dict[str, str] = {}
-        paths = sorted(self._walk())
-        self._names = _Index(paths, _parts)
-        self._stems = _Index(paths, lambda path: _without_suffix(_parts(path)))
+        self._names = _Index(self._walk(), _parts)
+
+    @cached_property
+    def _stems(self) -> _Index:
+        """The files by their names without extension, which most tables never ask for."""
+        return _Index(self._names.paths, lambda path: _without_suffix(_parts(path)))
 
     def find_path(self, name: str) -> Match | None:
         """The file at a path that a row states, relative to the folder or absolute inside it.
@@ -211,19 +214,22 @@ class _Index:
     """Paths indexed by their parts from the last to the first, normalised and sorted.
 
     A search takes a few bisections, for any number of files.
+
+    Attributes:
+        paths: All of them, in the index's order.
     """
 
-    def __init__(self, paths: Sequence[str], parts_of: Callable[[str], _Parts]) -> None:
+    def __init__(self, paths: Iterable[str], parts_of: Callable[[str], _Parts]) -> None:
         keyed = sorted((_key(parts_of(path)), path) for path in paths)
         self._keys = [key for key, _ in keyed]
-        self._paths = [path for _, path in keyed]
+        self.paths = [path for _, path in keyed]
         self._parts_of = parts_of
         self.find = lru_cache(4096)(self._find)
 
     def find_any(self, wanted: _Parts) -> Match | None:
         """A file whose path ends in the wanted one, in any folder."""
         found = [
-            (_likeness(self._parts(place)[-len(wanted) :], wanted), self._paths[place])
+            (_likeness(self._parts(place)[-len(wanted) :], wanted), self.paths[place])
             for place in self._ending_in(wanted)
         ]
         ranked = sorted([each for each in found if _is_image_name(each[1])] or found)
@@ -243,12 +249,12 @@ class _Index:
             parts = self._parts(place)
             farther = int(len(parts) > len(wanted))
             rank = (_likeness(parts[-len(wanted) :], wanted), farther, -len(wanted))
-            fitting.append((rank, self._paths[place]))
+            fitting.append((rank, self.paths[place]))
         for start in range(1, len(wanted)):
             shorter = wanted[start:]
             for place in self._with_key(shorter):
                 rank = (_likeness(self._parts(place), shorter), 1, -len(shorter))
-                fitting.append((rank, self._paths[place]))
+                fitting.append((rank, self.paths[place]))
         if not fitting:
             return None
         images = [(rank, path) for rank, path in fitting if _is_image_name(path)]
@@ -257,7 +263,7 @@ class _Index:
         return Match(best[0], others=len(best) - 1)
 
     def _parts(self, place: int) -> _Parts:
-        return self._parts_of(self._paths[place])
+        return self._parts_of(self.paths[place])
 
     def _with_key(self, parts: _Parts) -> range:
         """The files at these very folders and name, but for letter case and Unicode form."""
