@@ -155,7 +155,7 @@ def test_connections_over_tls_under_a_low_limit(tmp_path):
     server, watching = served()
     server.context = context
     with server:
-        url = server.base_url.replace("http://127.0.0.1", "https://localhost")
+        url = server.base_url.replace("127.0.0.1", "localhost")
         process = run_command(
             dataset,
             url,
