@@ -102,8 +102,7 @@ class BatchAsker:
         self._keys: set[str] = set()
         self._most_requests = service.limits.most_requests
         self._refused = 0
-        #: What is with the provider is likely to cost, and why a round left something out.
-        self._reserved = 0.0
+        #: Why a round left something out.
         self._bound: Stop | None = None
         self._left, self._cut = 0, False
 
@@ -172,11 +171,14 @@ class BatchAsker:
                     if draft is not None and not self._fits(draft, line):
                         full, draft = draft, None
                         await self._hand_in(full)
-                    if self._postponed or self._cut or not self._affordable(request):
+                    if self._postponed or self._cut:
+                        break
+                    cost = likely_cost(request, self._budget.price)
+                    if not self._affordable(cost, 0.0 if draft is None else draft.likely_cost):
                         break
                     with explained(self._journal.folder):
                         draft = draft or Draft(self._journal, self._model.spec, self._server)
-                        draft.add(key, line)
+                        draft.add(key, line, cost)
                     self._budget.sent()
                 if self._postponed or self._cut or self._bound is not None:
                     break
@@ -231,20 +233,23 @@ class BatchAsker:
         room = self._provider.service.limits.most_bytes - draft.size
         return len(draft.keys) < self._most_requests and len(line) < room
 
-    def _affordable(self, request: Request) -> bool:
-        """Whether a request may be handed in, by what it is likely to cost."""
+    def _affordable(self, cost: float, drafted: float) -> bool:
+        """Whether a request may be handed in.
+
+        Args:
+            cost: What it is likely to cost.
+            drafted: The same of the batch that it is to be part of, so far.
+        """
         self._bound = self._budget.exhausted()
         if self._bound is not None:
             return False
-        if self._budget.max_cost is None or self._budget.price is None:
+        most = self._budget.max_cost
+        # What is with the provider will be paid for, whichever start handed it in.
+        reserved = drafted + sum(each.likely_cost for each in self._open.values())
+        if most is None or self._budget.cost + reserved + cost <= most:
             return True
-        cost = likely_cost(request, self._budget.price)
-        if self._budget.cost + self._reserved + cost <= self._budget.max_cost:
-            self._reserved += cost
-            return True
-        reached = f"--max-cost {self._budget.max_cost:g} reached"
-        self._bound = Stop(StopReason.BUDGET, reached, "max_cost")
-        self._left += bool(self._reserved)  # what it did cost may leave room for more
+        self._bound = Stop(StopReason.BUDGET, f"--max-cost {most:g} reached", "max_cost")
+        self._left += bool(reserved)  # what it did cost may leave room for more
         return False
 
     async def _hand_in(self, draft: Draft) -> None:
@@ -374,5 +379,3 @@ class BatchAsker:
         del self._open[batch.label]
         self._keys -= self._journal.keys(batch)
         self._journal.over(batch, "collected" if state == "collected" else "failed")
-        if not self._open:
-            self._reserved = 0.0

@@ -44,6 +44,7 @@ class SubmittedBatch:
         id: The provider's identifier.
         answered: Of its requests, how many had an answer.
         message: Why it was not accepted.
+        likely_cost: What it is likely to cost, in the currency of the price; 0 without one.
     """
 
     label: str
@@ -55,6 +56,7 @@ class SubmittedBatch:
     id: str | None = None
     answered: int = 0
     message: str = ""
+    likely_cost: float = 0.0
 
     @property
     def open(self) -> bool:
@@ -181,27 +183,31 @@ class Draft:
     Attributes:
         keys: Of its requests, in their order.
         size: Its bytes so far.
+        likely_cost: What its requests are likely to cost.
     """
 
     def __init__(self, journal: Journal, spec: str, server: str) -> None:
         self.keys: list[str] = []
         self.size = 0
+        self.likely_cost = 0.0
         self._journal = journal
         label = f"vlsu-{uuid4().hex}"
         self._batch = SubmittedBatch(label, spec, server, 0, 0.0)
         journal.folder.mkdir(exist_ok=True)
         self._file = journal.lines_file(self._batch).open("xb")
 
-    def add(self, key: str, line: bytes) -> None:
-        """One more request, as a line without its end."""
+    def add(self, key: str, line: bytes, likely_cost: float = 0.0) -> None:
+        """One more request, as a line without its end, and what it is likely to cost."""
         self._file.write(line)
         self._file.write(b"\n")
         self.keys.append(key)
         self.size += len(line) + 1
+        self.likely_cost += likely_cost
 
     def intend(self) -> SubmittedBatch:
         """Have it recorded, with all that it needs on disk."""
         self._batch.requests, self._batch.since = len(self.keys), time.time()
+        self._batch.likely_cost = self.likely_cost
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -240,6 +246,7 @@ def _batch(tree: dict[str, Any]) -> SubmittedBatch:
     if (batch.state == "submitted") != isinstance(batch.id, str) and batch.open:
         raise ValueError
     batch.requests, batch.since = int(batch.requests), float(batch.since)
+    batch.likely_cost = float(batch.likely_cost)
     return batch
 
 
