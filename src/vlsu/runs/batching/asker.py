@@ -16,6 +16,7 @@ from vlsu.errors import DataError, ModelError, RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
 from vlsu.models.batching.base import (
     Batch,
+    BatchGoneError,
     BatchService,
     BatchState,
     BatchUnavailableError,
@@ -25,9 +26,10 @@ from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.asking.tally import Tally
+from vlsu.runs.batching.cancelling import cancel
 from vlsu.runs.batching.collecting import MOST_TRIES, Collector, Failed
 from vlsu.runs.batching.costing import likely_cost
-from vlsu.runs.batching.journal import Draft, Journal, SubmittedBatch, explained
+from vlsu.runs.batching.journal import Draft, Journal, SubmittedBatch, explained, in_words
 from vlsu.runs.batching.options import Batching
 from vlsu.runs.batching.provider import (
     LONGEST_PAUSE_S,
@@ -43,6 +45,10 @@ __all__ = ["BatchAsker", "server_of"]
 #: So many batches in a row that the provider does not accept, and no more are handed in; of those
 #: that only hold more than it takes at once, as many as halving needs.
 _REFUSED, _TOO_MUCH = 3, 20
+_GONE = (
+    "; if it was handed in with another key, give that one; if the provider has it no more, run "
+    "the command once with --batch-cancel, and its requests are asked anew by the next start"
+)
 
 
 class _WaitedEnoughError(Exception):
@@ -120,7 +126,9 @@ class BatchAsker:
         self._continue()
         first = True
         try:
-            while True:
+            if self._options.cancel:
+                await self._cancel(plan())
+            while not self._options.cancel:
                 self._left, self._bound, self._cut = 0, None, False
                 await self._round(plan(), first=first)
                 await self._wait()
@@ -153,6 +161,18 @@ class BatchAsker:
                 )
             self._open[batch.label] = batch
             self._keys |= self._journal.keys(batch)
+
+    async def _cancel(self, chunks: Iterator[Chunk]) -> None:
+        """Have what is out cancelled, and collect what was answered by then."""
+        words, before = in_words(self._journal.open(self._model.spec)), self._store.count()
+        for batch in list(self._open.values()):
+            if not await cancel(self._provider, self._journal, batch):
+                self._close(batch, "failed")
+        await self._wait()
+        seen: set[str] = set()
+        if any(self._to_ask(chunk, seen, first=True) for chunk in chunks):
+            came = f"{words} cancelled, {self._store.count() - before} answers collected"
+            self._tally.stopped = Stop(StopReason.CANCELLED, came)
 
     # Handing in
 
@@ -267,7 +287,7 @@ class BatchAsker:
                 self._journal.keys(batch),
                 self._journal.lines_file(batch),
                 perhaps_there=perhaps_there,
-                others=frozenset(each.id for each in self._journal.batches if each.id is not None),
+                others=self._journal.identifiers,
                 waiting=any(each.state == "submitted" for each in self._open.values()),
             )
         except BatchUnavailableError as error:
@@ -306,11 +326,7 @@ class BatchAsker:
 
     def _out(self) -> str:
         """What is with the provider, in words."""
-        batches, requests = len(self._open), sum(each.requests for each in self._open.values())
-        return (
-            f"{batches} batch{'' if batches == 1 else 'es'} of {self._model.spec} with "
-            f"{requests} request{'' if requests == 1 else 's'}"
-        )
+        return in_words(self._open.values())
 
     async def _look(self, batch: SubmittedBatch) -> Batch | None:
         """Where a batch is, which is collected if it has ended; then `None`."""
@@ -332,10 +348,11 @@ class BatchAsker:
         except ModelError as error:
             if batch.label not in self._open:
                 raise
-            raise ModelError(
-                f"{error} (batch {identifier}; if the provider has it no more, delete "
-                f"{self._journal.file} to have its requests asked anew)"
-            ) from None
+            if self._options.cancel and isinstance(error, BatchGoneError):
+                self._close(batch, "failed")
+                return None
+            gone = _GONE if isinstance(error, BatchGoneError) else ""
+            raise ModelError(f"{error} (batch {identifier}{gone})") from None
         return None
 
     async def _collect(self, batch: SubmittedBatch) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from vlsu._files import read_bytes
 from vlsu.errors import RunError
 from vlsu.runs.folder import write_atomically
 
-__all__ = ["Draft", "Journal", "SubmittedBatch"]
+__all__ = ["Draft", "Journal", "SubmittedBatch", "in_words", "keys_out"]
 
 _VERSION = 1
 State = Literal["intended", "submitted", "collected", "failed"]
@@ -121,6 +121,11 @@ class Journal:
         """Those whose answers are still to come, of one model or of all."""
         return [each for each in self.batches if each.open and spec in (None, each.spec)]
 
+    @property
+    def identifiers(self) -> frozenset[str]:
+        """The provider's identifiers of all batches."""
+        return frozenset(each.id for each in self.batches if each.id is not None)
+
     def keys(self, batch: SubmittedBatch) -> frozenset[str]:
         """The keys of a batch's requests.
 
@@ -170,6 +175,31 @@ class Journal:
             for file in self.folder.iterdir():
                 if file.suffix in (".jsonl", ".keys") and file.stem not in known:
                     file.unlink(missing_ok=True)
+
+
+def in_words(batches: Collection[SubmittedBatch]) -> str:
+    """How many batches and requests these are, and of which models."""
+    if not batches:
+        return "no batch"
+    requests, specs = sum(each.requests for each in batches), sorted({b.spec for b in batches})
+    return (
+        f"{len(batches)} batch{'' if len(batches) == 1 else 'es'} of {', '.join(specs)} with "
+        f"{requests} request{'' if requests == 1 else 's'}"
+    )
+
+
+def keys_out(run: Path) -> frozenset[str]:
+    """The keys of all requests of a run folder that are in batches with a provider.
+
+    Raises:
+        RunError: The record of the batches is damaged.
+    """
+    journal = Journal(run)
+    keys: set[str] = set()
+    for batch in journal.open():
+        with contextlib.suppress(RunError):  # another process may have just collected it
+            keys |= journal.keys(batch)
+    return frozenset(keys)
 
 
 class Draft:
