@@ -41,6 +41,14 @@ class BatchArguments:
         ),
     ] = None
 
+    batch_cancel: Annotated[
+        bool,
+        typer.Option(
+            "--batch-cancel",
+            help="Have the batches of this run cancelled, collect what was answered by then, and "
+            "ask for nothing; the same command with --batch asks for the rest.",
+        ),
+    ] = False
     batch_file: Annotated[
         Path | None,
         typer.Option(
@@ -63,18 +71,19 @@ class BatchArguments:
         from vlsu.runs.batching.options import Batching
 
         by_files = self.batch_file is not None or self.batch_results is not None
-        if self.batches and by_files:
+        if (self.batches or self.batch_cancel) and by_files:
             raise UsageError(
                 "--batch: hands requests to a provider, and --batch-file and --batch-results to "
                 "no one; give one"
             )
         if by_files and self.batch_wait is None:
             return Batching(file=self.batch_file, results=self.batch_results)
-        if not self.batches:
+        if not (self.batches or self.batch_cancel):
             if self.batch_wait is not None:
                 raise UsageError("--batch-wait: for --batch alone; add it, or leave this out")
             return None
-        return Batching(wait_s=None if self.batch_wait is None else read_duration(self.batch_wait))
+        wait_s = None if self.batch_wait is None else read_duration(self.batch_wait)
+        return Batching(wait_s=wait_s, cancel=self.batch_cancel)
 
 
 def waiting(evaluation: Evaluation | Ensemble, since: float | None) -> Evaluation | Ensemble:

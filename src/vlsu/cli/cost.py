@@ -92,7 +92,19 @@ def _show_ledger(found: Ledger) -> None:
         names = ", ".join(found.unpriced)
         say(f"{found.run}: the price of {names} is not known; give --price")
     if not found.finished:
-        say(f"{found.run}: not finished; parts are known once it is")
+        say(f"{found.run}: not finished; {_to_come(found.run)}parts are known once it is")
+
+
+def _to_come(run: Path) -> str:
+    """What of a run is with a provider, in words; empty if nothing is."""
+    from vlsu.errors import RunError
+    from vlsu.runs.batching.journal import Journal, in_words
+
+    try:
+        out = Journal(run).open()
+    except RunError:
+        return "which batches are with the provider cannot be read; "
+    return f"{in_words(out)} to come; " if out else ""
 
 
 def _prices(given: str | None, spec: str) -> dict[str, Price]:

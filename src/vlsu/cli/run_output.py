@@ -43,6 +43,8 @@ def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
     note = "Requests and images are counted, tokens and cost estimated. Nothing was sent."
     if stored := sum(each.stored for each in estimates.values()):
         note += f" {stored} more are stored and not asked again."
+    if out := sum(each.out for each in estimates.values()):
+        note += f" {out} more are in batches with the provider: --batch collects them."
     for name, each in estimates.items():
         if each.calls is not None:
             note += f" {name} asks several questions of a request, {each.calls} in all."
@@ -127,15 +129,17 @@ def exit_if_stopped(run: Run) -> None:
 
 
 def still_waiting(run: Run) -> bool:
-    """Whether batches of a run are with the provider and are not waited for; it says so then."""
+    """Whether batches of a run are not waited for, or were cancelled; it says so then."""
     from vlsu.cli.output import say
-    from vlsu.cli.stopping import waiting_line
+    from vlsu.cli.stopping import later_line
     from vlsu.runs.stop import StopReason
 
-    if run.finished or run.record["stop_reason"] != StopReason.WAITING:
+    if run.finished:
         return False
-    say(waiting_line(run.record["stopped"], run.path))
-    return True
+    line = later_line(run.record["stopped"], StopReason(run.record["stop_reason"]), run.path)
+    if line is not None:
+        say(line)
+    return line is not None
 
 
 def print_requests(run: Run) -> None:

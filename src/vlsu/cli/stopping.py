@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from vlsu.runs.stop import StopReason
 
-__all__ = ["exit_stopped", "waiting_line"]
+__all__ = ["exit_stopped", "later_line"]
 
 
-def waiting_line(message: str, folder: Path) -> str:
-    """How answers are collected that come later."""
-    return f"{message}: run the same command again to collect the answers into {folder}"
+def later_line(message: str, reason: StopReason, folder: Path) -> str | None:
+    """How a run goes on of which nothing is under way here; `None` if it ended otherwise."""
+    from vlsu.runs.stop import StopReason
+
+    if reason is StopReason.WAITING:
+        return f"{message}: run the same command again to collect the answers into {folder}"
+    if reason is StopReason.CANCELLED:
+        return (
+            f"{message}: what was answered is stored in {folder}; the same command without "
+            "--batch-cancel asks for the rest"
+        )
+    return None
 
 
 def exit_stopped(message: str, reason: StopReason, folder: Path) -> NoReturn:
@@ -25,7 +34,8 @@ def exit_stopped(message: str, reason: StopReason, folder: Path) -> NoReturn:
         folder: Where answers are stored.
 
     Raises:
-        typer.Exit: With 130 by an interrupt, with 0 by a bound or while batches are processed, else
+        typer.Exit: With 130 by an interrupt, with 0 by a bound or while batches are processed or
+            cancelled, else
             with 1.
     """
     import typer
@@ -33,8 +43,8 @@ def exit_stopped(message: str, reason: StopReason, folder: Path) -> NoReturn:
     from vlsu.cli.output import say
     from vlsu.runs.stop import StopReason
 
-    if reason is StopReason.WAITING:
-        say(waiting_line(message, folder))
+    if line := later_line(message, reason, folder):
+        say(line)
         raise typer.Exit(0)
     say(
         f"stopped ({message}): what was answered is stored in {folder}; run the same command again "

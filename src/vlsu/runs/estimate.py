@@ -47,6 +47,7 @@ class Estimate:
         cost_source: Where the price comes from.
         calls: What the requests come to, of a guard that asks several questions of its own.
         stored: Different requests that are answered already; they are in no other count.
+        out: Different requests that are in batches with a provider, likewise.
         lacking: What cannot be asked, and why; a line for each reason.
         currency: Of the costs; `None` where it is not known, or of prices in several.
         cached_share: Of the input tokens, those that the provider is expected to read from its
@@ -77,6 +78,7 @@ class Estimate:
     cost_batch: float | None = None
     requests_per_s: float | None = None
     seconds: float | None = None
+    out: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -138,6 +140,7 @@ def estimate(
         cost=None if price is None else price.cost(input_tokens, output_tokens),
         cost_source=None if price is None else price.source,
         stored=0 if left is None else left.stored,
+        out=0 if left is None else left.out,
         calls=None if calls == requests else sum(calls.values()),
         currency=None if price is None else price.currency,
         cached_share=counts.cached / input_tokens if input_tokens else 0.0,
@@ -239,6 +242,7 @@ def estimate_answers(
         cost=cost,
         cost_source="; ".join(dict.fromkeys(p.source for p, _, _ in priced)) or None,
         stored=0 if left is None else left.stored,
+        out=0 if left is None else left.out,
         currency=currencies.pop() if len(currencies) == 1 else None,
         cost_cached=cost,
         cost_batch=_batch_cost(priced) if price is not None else None,

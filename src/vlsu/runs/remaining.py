@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,11 +26,14 @@ class Remaining:
         requests: By modality, or by whom they go to in an alignment run.
         images: Different images among them.
         stored: Different requests of the plan that are stored.
+        out: Different requests of the plan that are in batches with a provider; no other count
+            has them.
     """
 
     requests: Mapping[str, int]
     images: int
     stored: int
+    out: int = 0
 
 
 @contextmanager
@@ -69,17 +72,30 @@ class DistinctCount:
 
 
 def remaining_judgments(
-    chunks: Iterable[Chunk], store: ResponseStore | None, modalities: Sequence[str]
+    chunks: Iterable[Chunk],
+    store: ResponseStore | None,
+    modalities: Sequence[str],
+    out: Set[str] = frozenset(),
 ) -> Remaining:
-    """What is left of an understanding run; all of it without a store."""
+    """What is left of an understanding run.
+
+    Args:
+        chunks: The plan.
+        store: What is stored; nothing, if not given.
+        modalities: That are counted.
+        out: Keys of the requests that are in batches.
+    """
     left = {modality: DistinctCount() for modality in modalities}
-    images, stored = DistinctCount(), DistinctCount()
+    images, stored, with_provider = DistinctCount(), DistinctCount(), DistinctCount()
     for chunk in chunks:
         keys = list({each.key for each in chunk.planned})
         there = set() if store is None else store.stored(keys)
         stored.add(there)
+        waited_for = out & set(keys) - there
+        with_provider.add(waited_for)
         for key, task_request, _ in chunk.planned:
-            if key not in there:
+            if key not in there and key not in waited_for:
                 left[task_request.modality].add([key])
                 images.add(task_request.request.images)
-    return Remaining({name: len(each) for name, each in left.items()}, len(images), len(stored))
+    counts = {name: len(each) for name, each in left.items()}
+    return Remaining(counts, len(images), len(stored), len(with_provider))

@@ -15,6 +15,7 @@ class StopReason(enum.StrEnum):
     BUDGET = "budget"  # a bound the user gave was reached
     REFUSED = "refused"  # the server refused every request
     WAITING = "waiting"  # batches are with the provider, and the user waits no longer
+    CANCELLED = "cancelled"  # the user had what is with the provider cancelled
     FAILED = "failed"  # an error, which the message describes
 
 

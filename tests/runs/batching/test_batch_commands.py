@@ -194,10 +194,65 @@ def test_an_interrupt_while_waiting_ends_at_once_and_says_what_goes_on(
     assert (metrics(tmp_path / "R"), server.paid.total()) == direct
 
 
+def test_what_is_with_the_provider_is_shown_and_can_be_cancelled(dataset, serve, direct, tmp_path):
+    server = serve(OpenAIServer(by_content))
+    server.stopped = True
+    line = command(dataset, server, tmp_path / "R")
+    vlsu(*line, "--batch", "--batch-wait", "none")
+    (found,) = json.loads(vlsu(*line, "--dry-run", "--json").stdout).values()
+    assert (found["out"], found["stored"], sum(found["requests"].values())) == (direct[1], 0, 0)
+    batch = f"1 batch of openai/mock with {direct[1]} requests"
+    assert f"{direct[1]} more are in batches" in " ".join(vlsu(*line, "--dry-run").stdout.split())
+    assert f"{batch} to come" in vlsu("cost", tmp_path / "R").stderr
+    server.stopped = False
+    cancelled = vlsu(*line, "--batch-cancel").stderr
+    assert f"{batch} cancelled, {server.paid.total()} answers collected" in cancelled
+    assert 0 < server.paid.total() < direct[1]
+    again = vlsu(*line, "--batch-cancel").stderr
+    assert "no batch cancelled, 0 answers collected" in again
+    assert (server.submits(), server.asked) == (1, [])
+    vlsu(*line, "--batch")
+    assert (metrics(tmp_path / "R"), server.paid.total()) == direct
+
+
+def test_a_batch_that_may_not_have_been_handed_in_can_be_cancelled(
+    dataset, serve, direct, tmp_path
+):
+    server = serve(KillingServer(by_content))
+    line = command(dataset, server, tmp_path / "R")
+    server.left, server.after = 1, False
+    with started([*line, "--batch"]) as process:
+        server.process = process
+        process.communicate(timeout=60)
+    server.process = None
+    vlsu(*line, "--batch-cancel")
+    assert server.submits() == 0
+    vlsu(*line, "--batch")
+    assert (metrics(tmp_path / "R"), server.submits()) == (direct[0], 1)
+
+
+def test_only_a_batch_that_the_provider_does_not_know_is_given_up(dataset, serve, direct, tmp_path):
+    server = serve(OpenAIServer(by_content))
+    line = command(dataset, server, tmp_path / "R")
+    vlsu(*line, "--batch", "--batch-wait", "none")
+    (identifier,) = server.batches
+    server.fail("GET", identifier, status=401, body={"error": {"message": "wrong key"}})
+    refused = vlsu(*line, "--batch", expect=2).stderr
+    assert f"wrong key (batch {identifier})" in refused
+    server.batches.clear()
+    gone = vlsu(*line, "--batch", expect=2).stderr
+    assert "if it was handed in with another key, give that one" in gone
+    assert "--batch-cancel" in gone
+    vlsu(*line, "--batch-cancel")
+    vlsu(*line, "--batch")
+    assert metrics(tmp_path / "R") == direct[0]
+
+
 @pytest.mark.parametrize(
     ("more", "why"),
     [
         (["--batch-wait", "2h"], "--batch-wait: for --batch alone"),
+        (["--batch-cancel", "--batch-file", "requests.jsonl"], "--batch-file and --batch-results"),
         (["--batch", "--batch-wait", "soon"], "give none, or a duration such as 90s"),
         (["--batch", "--model", "baseline/majority"], "no batch interface"),
     ],

@@ -270,6 +270,18 @@ def test_what_is_handed_in_is_likely_to_be_within_the_bound_on_cost(dataset, tmp
     assert 5 < sum(len(held.keys) for held in provider.batches.values()) <= 20
 
 
+def test_what_an_earlier_start_handed_in_counts_against_the_bound_of_the_next(dataset, tmp_path):
+    provider = MemoryProvider(BatchLimits(5, 10**6), looks=20)
+    limits = Limits(max_cost=10.0, price=Price(1000.0, 1000.0))
+    handed_in = []
+    for _ in range(3):
+        at_once = provider.batching(wait_s=0.0)
+        run(dataset, tmp_path / "R", provider, batch=at_once, limits=limits)
+        handed_in.append(sum(len(held.keys) for held in provider.batches.values()))
+    assert handed_in[0] > 5
+    assert handed_in == [handed_in[0]] * 3
+
+
 def test_draws_and_a_probe_are_handed_in_together(tmp_path):
     settings: dict[str, Any] = {
         "draws": 3,

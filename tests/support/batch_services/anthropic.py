@@ -89,7 +89,7 @@ class AnthropicServer(BatchServer):
         return web.json_response(self._batch(self.polled(request.match_info["id"])))
 
     async def cancel(self, request: web.Request) -> web.Response:
-        batch = self.batches[request.match_info["id"]]
+        batch = self.known(request.match_info["id"])
         batch.cancelled = batch.answers is None
         return web.json_response(self._batch(batch))
 

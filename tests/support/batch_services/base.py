@@ -171,14 +171,19 @@ class BatchServer:
         batch = self.batches[id] = PlayedBatch(id, requests, course, described)
         return batch
 
-    def polled(self, id: str) -> PlayedBatch:
-        """A batch, which has got a step further."""
+    def known(self, id: str) -> PlayedBatch:
+        """A batch of the account."""
         batch = self.batches.get(id)
         if batch is None:
             raise web.HTTPNotFound(
                 text=json.dumps({"error": {"message": f"No such batch: {id}"}}),
                 content_type="application/json",
             )
+        return batch
+
+    def polled(self, id: str) -> PlayedBatch:
+        """A batch, which has got a step further."""
+        batch = self.known(id)
         if batch.answers is None and not self.stopped:
             batch.polls += 1
             if batch.cancelled or batch.polls > batch.course.polls:

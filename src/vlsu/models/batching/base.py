@@ -14,6 +14,7 @@ from vlsu.models.base import ImageSource, Raw, Request
 __all__ = [
     "Batch",
     "BatchAnswer",
+    "BatchGoneError",
     "BatchLimits",
     "BatchService",
     "BatchState",
@@ -104,6 +105,10 @@ class BatchUnavailableError(ModelError):
         self.full = full
 
 
+class BatchGoneError(ModelError):
+    """The provider knows nothing of what it was asked for (404), under the key that was given."""
+
+
 class BatchService(Protocol):
     """A provider's batch interface, for one model.
 
@@ -168,7 +173,7 @@ class BatchService(Protocol):
         ...
 
     async def cancel(self, id: str) -> None:
-        """Have what is not answered yet left alone."""
+        """Have what is not answered yet left alone; one that has ended may be refused."""
         ...
 
     async def close(self) -> None:

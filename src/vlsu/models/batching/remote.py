@@ -11,7 +11,7 @@ import orjson
 
 from vlsu.errors import ModelError
 from vlsu.models.base import ImageSource, Raw, Request
-from vlsu.models.batching.base import BatchAnswer, BatchUnavailableError
+from vlsu.models.batching.base import BatchAnswer, BatchGoneError, BatchUnavailableError
 from vlsu.models.batching.lines import answer
 from vlsu.models.bodies.json_bodies import parse_json
 from vlsu.models.formats.wire import Tree, parse_object
@@ -115,7 +115,8 @@ class RemoteBatches:
         fault = self._model.read(Raw(reply.status, body)).fault
         message = f"HTTP {reply.status}" if fault is None else fault.message
         if fault is None or not fault.retry:
-            return ModelError(f"{self._model.spec}: {message}")
+            kind = BatchGoneError if reply.status == 404 else ModelError
+            return kind(f"{self._model.spec}: {message}")
         limits = wire.rate_limits(reply.header, body, time.time())
         wait_s = limits.retry_after_s or limits.wait_s() or None
         return BatchUnavailableError(message, wait_s, full=reply.status == 429)

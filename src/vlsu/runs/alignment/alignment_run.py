@@ -30,6 +30,7 @@ from vlsu.runs.asking.judges import Respondents
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import Chunk, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.batching.journal import keys_out
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDICTS
 from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate_alignment, timed
@@ -91,7 +92,7 @@ class AlignmentRun:
                 prices = recorded_prices(before)
                 if store is not None:
                     stored = StoredAnswers(store, self.asked)
-                    left = remaining_answers(self._answers(), stored)
+                    left = remaining_answers(self._answers(), stored, keys_out(Path(out)))
         found = estimate_alignment(
             self.dataset,
             self.subset,

@@ -16,6 +16,7 @@ from vlsu.errors import DataError, ModelError, RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
 from vlsu.models.batching.base import (
     Batch,
+    BatchGoneError,
     BatchService,
     BatchState,
     BatchUnavailableError,
@@ -25,9 +26,10 @@ from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.asking.tally import Tally
+from vlsu.runs.batching.cancelling import cancel
 from vlsu.runs.batching.collecting import MOST_TRIES, Collector, Failed
 from vlsu.runs.batching.costing import likely_cost
-from vlsu.runs.batching.journal import Draft, Journal, SubmittedBatch, explained
+from vlsu.runs.batching.journal import Draft, Journal, SubmittedBatch, explained, in_words
 from vlsu.runs.batching.options import Batching
 from vlsu.runs.batching.provider import (
     LONGEST_PAUSE_S,
@@ -43,6 +45,10 @@ __all__ = ["BatchAsker", "server_of"]
 #: So many batches in a row that the provider does not accept, and no more are handed in; of those
 #: that only hold more than it takes at once, as many as halving needs.
 _REFUSED, _TOO_MUCH = 3, 20
+_GONE = (
+    "; if it was handed in with another key, give that one; if the provider has it no more, run "
+    "the command once with --batch-cancel, and its requests are asked anew by the next start"
+)
 
 
 class _WaitedEnoughError(Exception):
@@ -102,8 +108,7 @@ class BatchAsker:
         self._keys: set[str] = set()
         self._most_requests = service.limits.most_requests
         self._refused = 0
-        #: What is with the provider is likely to cost, and why a round left something out.
-        self._reserved = 0.0
+        #: Why a round left something out.
         self._bound: Stop | None = None
         self._left, self._cut = 0, False
 
@@ -121,7 +126,9 @@ class BatchAsker:
         self._continue()
         first = True
         try:
-            while True:
+            if self._options.cancel:
+                await self._cancel(plan())
+            while not self._options.cancel:
                 self._left, self._bound, self._cut = 0, None, False
                 await self._round(plan(), first=first)
                 await self._wait()
@@ -155,6 +162,18 @@ class BatchAsker:
             self._open[batch.label] = batch
             self._keys |= self._journal.keys(batch)
 
+    async def _cancel(self, chunks: Iterator[Chunk]) -> None:
+        """Have what is out cancelled, and collect what was answered by then."""
+        words, before = in_words(self._journal.open(self._model.spec)), self._store.count()
+        for batch in list(self._open.values()):
+            if not await cancel(self._provider, self._journal, batch):
+                self._close(batch, "failed")
+        await self._wait()
+        seen: set[str] = set()
+        if any(self._to_ask(chunk, seen, first=True) for chunk in chunks):
+            came = f"{words} cancelled, {self._store.count() - before} answers collected"
+            self._tally.stopped = Stop(StopReason.CANCELLED, came)
+
     # Handing in
 
     async def _round(self, chunks: Iterator[Chunk], *, first: bool) -> None:
@@ -172,11 +191,14 @@ class BatchAsker:
                     if draft is not None and not self._fits(draft, line):
                         full, draft = draft, None
                         await self._hand_in(full)
-                    if self._postponed or self._cut or not self._affordable(request):
+                    if self._postponed or self._cut:
+                        break
+                    cost = likely_cost(request, self._budget.price)
+                    if not self._affordable(cost, 0.0 if draft is None else draft.likely_cost):
                         break
                     with explained(self._journal.folder):
                         draft = draft or Draft(self._journal, self._model.spec, self._server)
-                        draft.add(key, line)
+                        draft.add(key, line, cost)
                     self._budget.sent()
                 if self._postponed or self._cut or self._bound is not None:
                     break
@@ -231,20 +253,23 @@ class BatchAsker:
         room = self._provider.service.limits.most_bytes - draft.size
         return len(draft.keys) < self._most_requests and len(line) < room
 
-    def _affordable(self, request: Request) -> bool:
-        """Whether a request may be handed in, by what it is likely to cost."""
+    def _affordable(self, cost: float, drafted: float) -> bool:
+        """Whether a request may be handed in.
+
+        Args:
+            cost: What it is likely to cost.
+            drafted: The same of the batch that it is to be part of, so far.
+        """
         self._bound = self._budget.exhausted()
         if self._bound is not None:
             return False
-        if self._budget.max_cost is None or self._budget.price is None:
+        most = self._budget.max_cost
+        # What is with the provider will be paid for, whichever start handed it in.
+        reserved = drafted + sum(each.likely_cost for each in self._open.values())
+        if most is None or self._budget.cost + reserved + cost <= most:
             return True
-        cost = likely_cost(request, self._budget.price)
-        if self._budget.cost + self._reserved + cost <= self._budget.max_cost:
-            self._reserved += cost
-            return True
-        reached = f"--max-cost {self._budget.max_cost:g} reached"
-        self._bound = Stop(StopReason.BUDGET, reached, "max_cost")
-        self._left += bool(self._reserved)  # what it did cost may leave room for more
+        self._bound = Stop(StopReason.BUDGET, f"--max-cost {most:g} reached", "max_cost")
+        self._left += bool(reserved)  # what it did cost may leave room for more
         return False
 
     async def _hand_in(self, draft: Draft) -> None:
@@ -262,7 +287,7 @@ class BatchAsker:
                 self._journal.keys(batch),
                 self._journal.lines_file(batch),
                 perhaps_there=perhaps_there,
-                others=frozenset(each.id for each in self._journal.batches if each.id is not None),
+                others=self._journal.identifiers,
                 waiting=any(each.state == "submitted" for each in self._open.values()),
             )
         except BatchUnavailableError as error:
@@ -301,11 +326,7 @@ class BatchAsker:
 
     def _out(self) -> str:
         """What is with the provider, in words."""
-        batches, requests = len(self._open), sum(each.requests for each in self._open.values())
-        return (
-            f"{batches} batch{'' if batches == 1 else 'es'} of {self._model.spec} with "
-            f"{requests} request{'' if requests == 1 else 's'}"
-        )
+        return in_words(self._open.values())
 
     async def _look(self, batch: SubmittedBatch) -> Batch | None:
         """Where a batch is, which is collected if it has ended; then `None`."""
@@ -327,10 +348,11 @@ class BatchAsker:
         except ModelError as error:
             if batch.label not in self._open:
                 raise
-            raise ModelError(
-                f"{error} (batch {identifier}; if the provider has it no more, delete "
-                f"{self._journal.file} to have its requests asked anew)"
-            ) from None
+            if self._options.cancel and isinstance(error, BatchGoneError):
+                self._close(batch, "failed")
+                return None
+            gone = _GONE if isinstance(error, BatchGoneError) else ""
+            raise ModelError(f"{error} (batch {identifier}{gone})") from None
         return None
 
     async def _collect(self, batch: SubmittedBatch) -> None:
@@ -374,5 +396,3 @@ class BatchAsker:
         del self._open[batch.label]
         self._keys -= self._journal.keys(batch)
         self._journal.over(batch, "collected" if state == "collected" else "failed")
-        if not self._open:
-            self._reserved = 0.0

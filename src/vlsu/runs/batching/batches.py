@@ -128,5 +128,6 @@ def open_batches_of(run: Path, spec: str, options: Batching | None) -> Batches |
     requests, specs = sum(each.requests for each in out), sorted({each.spec for each in out})
     raise RunError(
         f"{run}: {requests} requests are in batches with the provider ({', '.join(specs)}); run "
-        "the command with --batch to collect them, for without they would be paid for twice"
+        "the command with --batch to collect them, for without they would be paid for twice, or "
+        "with --batch-cancel to have them cancelled"
     )

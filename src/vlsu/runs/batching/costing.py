@@ -11,8 +11,10 @@ __all__ = ["likely_cost"]
 _BYTES_PER_TOKEN, _IMAGE_TOKENS, _ANSWER_TOKENS = 4, 1000, 100
 
 
-def likely_cost(request: Request, price: Price) -> float:
-    """What a request is likely to cost at most, in the currency of the price: without a cache."""
+def likely_cost(request: Request, price: Price | None) -> float:
+    """What a request is likely to cost at most, without a cache; 0 without a price."""
+    if price is None:
+        return 0.0
     parts = [part for message in request.messages for part in message.parts]
     texts = sum(len(part.encode(errors="replace")) for part in parts if isinstance(part, str))
     images = sum(not isinstance(part, str) for part in parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from vlsu._files import read_bytes
 from vlsu.errors import RunError
 from vlsu.runs.folder import write_atomically
 
-__all__ = ["Draft", "Journal", "SubmittedBatch"]
+__all__ = ["Draft", "Journal", "SubmittedBatch", "in_words", "keys_out"]
 
 _VERSION = 1
 State = Literal["intended", "submitted", "collected", "failed"]
@@ -44,6 +44,7 @@ class SubmittedBatch:
         id: The provider's identifier.
         answered: Of its requests, how many had an answer.
         message: Why it was not accepted.
+        likely_cost: What it is likely to cost, in the currency of the price; 0 without one.
     """
 
     label: str
@@ -55,6 +56,7 @@ class SubmittedBatch:
     id: str | None = None
     answered: int = 0
     message: str = ""
+    likely_cost: float = 0.0
 
     @property
     def open(self) -> bool:
@@ -119,6 +121,11 @@ class Journal:
         """Those whose answers are still to come, of one model or of all."""
         return [each for each in self.batches if each.open and spec in (None, each.spec)]
 
+    @property
+    def identifiers(self) -> frozenset[str]:
+        """The provider's identifiers of all batches."""
+        return frozenset(each.id for each in self.batches if each.id is not None)
+
     def keys(self, batch: SubmittedBatch) -> frozenset[str]:
         """The keys of a batch's requests.
 
@@ -170,6 +177,31 @@ class Journal:
                     file.unlink(missing_ok=True)
 
 
+def in_words(batches: Collection[SubmittedBatch]) -> str:
+    """How many batches and requests these are, and of which models."""
+    if not batches:
+        return "no batch"
+    requests, specs = sum(each.requests for each in batches), sorted({b.spec for b in batches})
+    return (
+        f"{len(batches)} batch{'' if len(batches) == 1 else 'es'} of {', '.join(specs)} with "
+        f"{requests} request{'' if requests == 1 else 's'}"
+    )
+
+
+def keys_out(run: Path) -> frozenset[str]:
+    """The keys of all requests of a run folder that are in batches with a provider.
+
+    Raises:
+        RunError: The record of the batches is damaged.
+    """
+    journal = Journal(run)
+    keys: set[str] = set()
+    for batch in journal.open():
+        with contextlib.suppress(RunError):  # another process may have just collected it
+            keys |= journal.keys(batch)
+    return frozenset(keys)
+
+
 class Draft:
     """A batch that is being written to a file.
 
@@ -181,27 +213,31 @@ class Draft:
     Attributes:
         keys: Of its requests, in their order.
         size: Its bytes so far.
+        likely_cost: What its requests are likely to cost.
     """
 
     def __init__(self, journal: Journal, spec: str, server: str) -> None:
         self.keys: list[str] = []
         self.size = 0
+        self.likely_cost = 0.0
         self._journal = journal
         label = f"vlsu-{uuid4().hex}"
         self._batch = SubmittedBatch(label, spec, server, 0, 0.0)
         journal.folder.mkdir(exist_ok=True)
         self._file = journal.lines_file(self._batch).open("xb")
 
-    def add(self, key: str, line: bytes) -> None:
-        """One more request, as a line without its end."""
+    def add(self, key: str, line: bytes, likely_cost: float = 0.0) -> None:
+        """One more request, as a line without its end, and what it is likely to cost."""
         self._file.write(line)
         self._file.write(b"\n")
         self.keys.append(key)
         self.size += len(line) + 1
+        self.likely_cost += likely_cost
 
     def intend(self) -> SubmittedBatch:
         """Have it recorded, with all that it needs on disk."""
         self._batch.requests, self._batch.since = len(self.keys), time.time()
+        self._batch.likely_cost = self.likely_cost
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -240,6 +276,7 @@ def _batch(tree: dict[str, Any]) -> SubmittedBatch:
     if (batch.state == "submitted") != isinstance(batch.id, str) and batch.open:
         raise ValueError
     batch.requests, batch.since = int(batch.requests), float(batch.since)
+    batch.likely_cost = float(batch.likely_cost)
     return batch
 
 

@@ -54,6 +54,7 @@ class Batching:
         file: For a cluster without a network: the requests are written to this file, for ``vllm
             run-batch``, and nothing is sent.
         results: The file of the results that it wrote.
+        cancel: Nothing is handed in; what is out is cancelled, and what was answered is collected.
         services: Opens the batch interface of a model's provider.
 
     Raises:
@@ -65,6 +66,7 @@ class Batching:
     patience_s: float = 600.0
     file: Path | None = None
     results: Path | None = None
+    cancel: bool = False
     services: Callable[[Model], BatchService] = open_service
 
     def __post_init__(self) -> None:
@@ -74,6 +76,8 @@ class Batching:
                 raise UsageError(f"{name} {value:g}: give seconds, not less than 0")
         if self.file is not None and self.file == self.results:
             raise UsageError(f"{self.file}: requests and results are two files; give another")
+        if self.cancel and self.by_files:
+            raise UsageError("files of batches are with no provider that could cancel them")
         if not 0 < self.pause_s < math.inf:
             raise UsageError(f"pause_s {self.pause_s:g}: give seconds, more than 0")
 

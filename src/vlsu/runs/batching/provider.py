@@ -133,13 +133,13 @@ class Provider:
         """
         since, failures = self._down_since, 0
         while True:
-            if perhaps_there and (found := await self._found(batch, keys, others)) is not None:
+            if perhaps_there and (found := await self.found(batch, keys, others)) is not None:
                 return found
             if not lines.exists():
                 raise RunError(
-                    f"{lines}: missing, and the provider has no batch {batch.label}; delete "
-                    f"{lines.parent.parent / 'batches.json'} to have its requests written again, "
-                    "if it says that no other batch is with the provider"
+                    f"{lines}: missing, and the provider has no batch {batch.label}; run the "
+                    "command once with --batch-cancel, and its requests are written again by the "
+                    "next start"
                 )
             try:
                 made = await self.service.submit(batch.label, lines, batch.requests)
@@ -157,15 +157,22 @@ class Provider:
                 self._reached()
                 return made
 
-    async def _found(
+    async def found(
         self, batch: SubmittedBatch, keys: frozenset[str], others: frozenset[str]
     ) -> Batch | None:
-        """A batch that may have been handed in; one that was, just now, may not be listed yet."""
+        """A batch that may have been handed in, if it was.
+
+        Args:
+            batch: The batch, recorded.
+            keys: Of its requests.
+            others: Identifiers of the run's other batches.
+        """
 
         def find() -> Awaitable[Batch | None]:
             return self.service.find(batch.label, keys, batch.since, others)
 
         found = await self.asked(find)
+        # One that was, just now, may not be listed yet.
         if found is None and time.time() - batch.since < _LISTED_S:
             await self.rest(_SETTLING * self._options.pause_s)
             found = await self.asked(find)

@@ -89,6 +89,7 @@ def summed_estimate(parts: Sequence[Estimate], samples: int) -> Estimate:
         cost=sum(costs) if costs else None,
         cost_source="; ".join(sources) or None,
         stored=sum(each.stored for each in parts),
+        out=sum(each.out for each in parts),
         lacking=tuple(dict.fromkeys(line for each in parts for line in each.lacking)),
         currency=currencies.pop() if len(currencies) == 1 else None,
         cached_share=sum(each.cached_share * each.input_tokens for each in parts) / max(1, tokens),

@@ -29,6 +29,7 @@ from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.batching.journal import keys_out
 from vlsu.runs.batching.options import require_batches
 from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate, timed
@@ -180,7 +181,8 @@ class Evaluation:
                 if swaps is not None:
                     pairs = swaps.chunks(self.dataset, self.task.only("joint"), keys)
                     chunks = chain(chunks, pairs)
-                left = remaining_judgments(chunks, store, self.task.modalities)
+                out_now = frozenset() if out is None else keys_out(Path(out))
+                left = remaining_judgments(chunks, store, self.task.modalities, out_now)
         found = estimate(self.dataset, selection, self.task, price, left, self.model)
         found = timed(found, before, self.options.limits)
         require_valid_samples(self.dataset, self._covered, self.policy)
