@@ -1,6 +1,7 @@
 """Runs that share a store, and runs that judge another's answers again."""
 
 import json
+import sqlite3
 from contextlib import closing
 
 import pytest
@@ -78,6 +79,52 @@ def test_a_runs_own_file_is_no_shared_store(dataset, server, tmp_path):
     evaluate(dataset, server, tmp_path / "first")
     with pytest.raises(RunError, match="belongs to the run beside it"):
         evaluate(dataset, server, tmp_path / "run", store=tmp_path / "first" / "responses.sqlite")
+
+
+def test_a_store_in_the_run_folder_is_found_again_and_the_runs_own_refused(
+    dataset, server, tmp_path
+):
+    out = tmp_path / "run"
+    with pytest.raises(RunError, match="this run's own store"):
+        evaluate(dataset, server, out, store=out / "responses.sqlite")
+    evaluate(dataset, server, out, store=out / "shared.sqlite")
+    again = evaluate(dataset, server, out, store=out / "shared.sqlite")
+    assert again.record["requests"]["asked"] == 0
+
+
+def test_a_file_that_is_no_store_is_left_as_it_is(dataset, server, tmp_path):
+    notes, database = tmp_path / "notes.txt", tmp_path / "other.sqlite"
+    notes.write_text("what is to be done\n" * 1000)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE todo (what TEXT)")
+    for file in (notes, database):
+        before = file.read_bytes()
+        with pytest.raises(RunError, match="holds something else than responses"):
+            evaluate(dataset, server, tmp_path / "run", store=file)
+        assert file.read_bytes() == before
+        for line in ("info", "verify", "merge", "prune"):
+            more = {"merge": ["--out", tmp_path / "new"], "prune": ["--errors", "--yes"]}
+            status = 1 if line == "verify" and file is notes else 2
+            done = command("store", line, file, *more.get(line, []), expect=status)
+            assert "no store of responses" in " ".join((done.stdout + done.stderr).split())
+        assert file.read_bytes() == before
+    left = {file.name for file in tmp_path.iterdir()}
+    assert not {name for name in left if "damaged" in name or name == "new"}
+    with pytest.raises(RunError, match="is a folder; give the name of a file to --store"):
+        evaluate(dataset, server, tmp_path / "run", store=tmp_path)
+    assert not server.requests
+
+
+def test_an_empty_file_and_a_damaged_store_are_taken(dataset, server, tmp_path):
+    shared = tmp_path / "shared.sqlite"
+    shared.touch()
+    evaluate(dataset, server, tmp_path / "first", store=shared)
+    with shared.open("r+b") as file:
+        file.write(b"\0" * 200)
+    asked = len(server.requests)
+    second = evaluate(dataset, server, tmp_path / "second", store=shared)
+    assert len(server.requests) == asked
+    assert second.record["requests"]["reused"] == second.record["requests"]["needed"]
 
 
 def test_stored_answers_are_judged_again_without_asking(dataset, server, tmp_path):

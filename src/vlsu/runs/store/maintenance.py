@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vlsu.errors import RunError
 from vlsu.runs.store.connections import beside, connect_read_only
+from vlsu.runs.store.recognition import may_be_store
 from vlsu.runs.store.sqlite_errors import DamagedStoreError, store_error
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.store.tables import Batch
@@ -209,6 +210,8 @@ def pruned(
         RunError: It is damaged, or cannot be written.
     """
     file = store_file(path)
+    if not may_be_store(file):  # which would be written to, or moved away as damaged
+        raise RunError(f"{file}: no store of responses; give a run folder or its responses.sqlite")
     with closing(ResponseStore(file)) as store:  # which takes up a log that a kill has left
         gone = 0
         if needed is not None:

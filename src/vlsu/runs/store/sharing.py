@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vlsu.errors import RunError
 from vlsu.models.base import Raw, Response
+from vlsu.runs.store.recognition import may_be_store
 from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.runs.store.tables import Batch, StoredRow
 from vlsu.runs.store.usage import TAKEN_OVER
@@ -35,7 +36,7 @@ class SharingStore(ResponseStore):
     def __init__(self, path: Path, behind: Path, *, only_read: bool = False) -> None:
         with ExitStack() as opened:
             if not only_read:
-                _require_own_place(behind)
+                _require_shareable(path, behind)
                 opened.enter_context(locked_file(behind))
             self._behind = ResponseStore(behind, read_only=only_read)
             opened.callback(self._behind.close)
@@ -133,12 +134,26 @@ def _taken_over(row: StoredRow) -> StoredRow:
     return (key, spec, TAKEN_OVER, *counts)
 
 
-def _require_own_place(behind: Path) -> None:
-    """Refuse another run's own store."""
-    if (behind.parent / "run.yaml").exists():
+def _require_shareable(own: Path, behind: Path) -> None:
+    """Refuse what is no store of its own, before anything is made of it.
+
+    A damaged store is replaced by what can be read of it, so a file of another kind would be moved
+    away, and another program's database written to.
+    """
+    if behind.is_dir():
+        raise RunError(f"{behind}: is a folder; give the name of a file to --store")
+    if not behind.absolute().parent.is_dir():
+        raise RunError(f"{behind}: its folder does not exist; make it, or give another --store")
+    if behind.absolute() == own.absolute() or (behind.exists() and _same(own, behind)):
+        raise RunError(f"{behind}: is this run's own store; leave out --store, or give another")
+    if behind.name == own.name and (behind.parent / "run.yaml").exists():
         raise RunError(
             f"{behind}: belongs to the run beside it; copy it with vlsu store merge "
             f"{behind.parent} --out FILE, and give that"
         )
-    if not behind.absolute().parent.is_dir():
-        raise RunError(f"{behind}: its folder does not exist; make it, or give another --store")
+    if behind.is_file() and not may_be_store(behind):
+        raise RunError(f"{behind}: holds something else than responses; give another --store")
+
+
+def _same(own: Path, behind: Path) -> bool:
+    return own.exists() and own.samefile(behind)

@@ -39,6 +39,8 @@ def store_error(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunErro
     primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if primary in _DAMAGE or any(word in text for word in ("malformed", "decode")):
         return damaged_store_error(path, text, read_only=read_only)
+    if read_only and text.startswith("no such table"):
+        return RunError(f"{path}: is no store of responses, or one without any")
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _no_room(path)):
         return RunError(f"{path}: the disk is full; free some and run the command again")
     if primary == sqlite3.SQLITE_IOERR:
@@ -57,6 +59,11 @@ def store_error(path: Path, error: sqlite3.Error, *, read_only: bool) -> RunErro
 
 def damaged_store_error(path: Path, what: str, *, read_only: bool) -> DamagedStoreError:
     """That a store is damaged, and what to do about it."""
+    if read_only and not (path.parent / "run.yaml").exists():
+        return DamagedStoreError(
+            f"{path}: no store of responses, or damaged ({what}); a run with --store {path.name} "
+            "saves what can be read of a damaged one"
+        )
     if read_only:
         return DamagedStoreError(
             f"{path}: damaged ({what}); delete the judgments.parquet beside it and run the same "
