@@ -11,6 +11,7 @@ import typer
 from vlsu.cli.batch_options import BatchArguments, waiting
 from vlsu.cli.catalogue import POLICY
 from vlsu.cli.cost_options import CostArguments
+from vlsu.cli.engine_options import TraceFile, check_trace
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     BudgetOption,
@@ -132,6 +133,7 @@ def understanding(
             "ours (the run's policy, in two questions)."
         ),
     ] = None,
+    trace: TraceFile = None,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -146,6 +148,7 @@ def understanding(
         structured=structured, logprobs=logprobs, score=score, guard_policy=guard_policy
     )
     batching = batched.given()
+    check_trace(trace, models=len(model))
     stores.check(dry_run=dry_run, controls=controls, models=len(model))
     evaluations, controlled = {}, {}
     for named in choose_models(model, asked.models):
@@ -169,6 +172,7 @@ def understanding(
             batch=batching,
             store=stores.store,
             replay=stores.replay,
+            trace=trace,
         )
         members = member_models(asked.models, given)
         evaluations[named.name] = prepare(dataset, options, members)

@@ -9,6 +9,7 @@ import typer
 
 from vlsu.cli.batch_options import BatchArguments
 from vlsu.cli.cost_options import CostArguments
+from vlsu.cli.engine_options import TraceFile
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     Captions,
@@ -75,6 +76,7 @@ def alignment(
     ] = None,
     limit: Limit = None,
     without_images: WithoutImages = False,
+    trace: TraceFile = None,
     dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
 ) -> None:
@@ -104,6 +106,7 @@ def alignment(
         without_images=without_images,
         batch=batched.given(),
         store=stores.store,
+        trace=trace,
     )
     run = prepare_alignment(dataset, options)
     warn_where_judged(judges, asked.base_url, judged.judge_base_url)

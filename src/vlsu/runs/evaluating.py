@@ -51,6 +51,7 @@ def evaluate(
     batch: Batching | None = None,
     store: str | Path | None = None,
     replay: str | Path | None = None,
+    trace: str | Path | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Run:
     """Run the understanding task; the same call again asks only what is missing.
@@ -87,6 +88,7 @@ def evaluate(
         batch: `Batching()` hands requests to the provider's batch interface (``docs/batch.md``).
         store: A file of responses that several runs share (``docs/store.md``).
         replay: A finished run whose stored answers are judged instead of asking.
+        trace: A file of the run's timeline, what it waited for (``docs/engine.md``).
         progress: Where progress is reported.
 
     Returns:
@@ -119,6 +121,7 @@ def evaluate(
         batch=batch,
         store=store,
         replay=replay,
+        trace=trace,
     )
     return prepare(dataset, options).run(out, progress)
 

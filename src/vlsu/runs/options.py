@@ -174,6 +174,8 @@ class RunOptions:
         batch: How the provider's batch interface is used; `None`: it is not.
         store: A file of responses that several runs share: what it holds is not asked again, and
             what is asked is put into it too. See ``docs/store.md``.
+        trace: A file of the run's timeline, written at the end, that Perfetto opens: what it
+            waited for. See ``docs/engine.md``.
 
     Raises:
         UsageError: A value is of the wrong kind or out of range.
@@ -186,6 +188,7 @@ class RunOptions:
     without_images: bool = False
     batch: Batching | None = None
     store: str | Path | None = None
+    trace: str | Path | None = None
 
     def __post_init__(self) -> None:
         require_kinds(self)

@@ -26,6 +26,7 @@ from vlsu.runs.asking.open_files import open_files, release_connections
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress, require_progress
 from vlsu.runs.asking.tally import Tally
+from vlsu.runs.asking.trace import Trace
 from vlsu.runs.batching.batches import Batches, open_batches_of
 from vlsu.runs.batching.options import Batching
 from vlsu.runs.costs import Costs
@@ -56,6 +57,7 @@ class Session:
         costs: What the run has cost.
         begun: Whether there was anything to do.
         batches: By which requests are asked, if they are.
+        trace: Where what is waited for is written down, if it is.
     """
 
     folder: RunFolder
@@ -68,6 +70,7 @@ class Session:
     costs: Costs = field(default_factory=Costs)
     begun: bool = False
     batches: Batches | None = None
+    trace: Trace | None = None
 
     @property
     def stopped(self) -> Stop | None:
@@ -135,6 +138,7 @@ class Session:
             return planned
 
         tally: Tally | None = None
+        self._phase("asking", model.spec)
         if self.batches is not None and callable(chunks):
             tally = await self.batches.ask(
                 plan,
@@ -157,10 +161,16 @@ class Session:
                 progress=self.progress,
                 outcome_of=outcome_of,
                 on_response=on_response,
+                trace=self.trace,
             )
         self.tallies.append(tally)
         await release_connections(model)
+        self._phase("judging")
         return tally.stopped is None
+
+    def _phase(self, name: str, model: str = "") -> None:
+        if self.trace is not None:
+            self.trace.phase(name, model)
 
     def images(self, dataset: Dataset, model: Model) -> DatasetImages:
         """A dataset's images as a model takes them; which had to be changed is remembered."""
@@ -219,6 +229,7 @@ async def open_session(
     budget: Budget | None = None,
     batching: Batching | None = None,
     replayed: Path | None = None,
+    trace: str | Path | None = None,
 ) -> AsyncIterator[Session]:
     """Work in a run folder: locked, checked against the run in it, recorded at the end.
 
@@ -231,14 +242,16 @@ async def open_session(
         budget: What is left to spend where several runs share the limits; `None`: all of them.
         batching: How the provider's batch interface is used; `None`: it is not.
         replayed: The responses of another run, which are taken over instead of asked for.
+        trace: The file of the timeline that is written at the end, however it ends.
 
     Raises:
         MachineError: This machine lacks what anything would need.
-        UsageError: Progress cannot be reported to what was given.
+        UsageError: Progress cannot be reported to what was given, or no trace be written there.
         RunError: The folder is in use, holds another run or batches that this start would ask
             again, or cannot be written.
     """
     record |= asdict(limits)
+    traced = None if trace is None else Trace(trace)
     with open_files(0):  # its limit stays until the connections are closed
         try:
             require_progress(progress)
@@ -258,7 +271,10 @@ async def open_session(
                         stored_before=store.count(),
                         costs=Costs.of(before, store),
                         batches=batches,
+                        trace=traced,
                     )
+                    if traced is not None:
+                        store.observer = traced.disk
                     try:
                         yield session
                     except VlsuError as error:
@@ -279,5 +295,9 @@ async def open_session(
                     progress.finished()
                 session.end(session.stopped)
         finally:
-            for model in models:
-                await model.close()
+            try:
+                for model in models:
+                    await model.close()
+            finally:
+                if traced is not None:
+                    traced.write()

@@ -131,7 +131,13 @@ class AlignmentRun:
         if fresh := not folder.record_file.exists():
             require_askable(self.dataset, self.subset, ("joint",), self.options)
         async with open_session(
-            folder, record, asked.limits, asked.models, progress, batching=self.options.batch
+            folder,
+            record,
+            asked.limits,
+            asked.models,
+            progress,
+            batching=self.options.batch,
+            trace=self.options.trace,
         ) as session:
             if not fresh:  # the folder's run is compared with this one first
                 require_askable(self.dataset, self.subset, ("joint",), self.options)

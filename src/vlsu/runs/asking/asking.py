@@ -16,6 +16,8 @@ from vlsu.runs.asking.patience import Retries
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.asking.tally import Tally
+from vlsu.runs.asking.trace import Trace
+from vlsu.runs.asking.tracing import traced
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["ask"]
@@ -36,10 +38,11 @@ async def ask(
     on_response: Callable[[str, Raw, Response], None] | None = None,
     breaker: Breaker | None = None,
     retries: Retries | None = None,
+    trace: Trace | None = None,
 ) -> Tally:
     """Ask whatever of a plan is not stored, until it is or a signal stops it; all is on disk then.
 
-    Arguments as `Executor`.
+    Arguments as `Executor`; what is waited for is written down in the trace.
 
     Raises:
         MachineError: See `Executor.run`.
@@ -53,7 +56,7 @@ async def ask(
                 limits.concurrency,
                 possible,
             )
-        executor = Executor(
+        executor = (Executor if trace is None else traced(trace))(
             model,
             images,
             store,

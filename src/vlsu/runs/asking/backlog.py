@@ -19,11 +19,19 @@ _REST_AT_MOST = 16
 
 @dataclass(slots=True, eq=False)
 class PendingRequest:
-    """A request that has no answer yet."""
+    """A request that has no answer yet.
+
+    Attributes:
+        key: Its key.
+        request: What is asked.
+        attempts: How often it was sent.
+        rest_s: For how long it rested last, in seconds.
+    """
 
     key: str
     request: Request
     attempts: Attempts = field(default_factory=Attempts)
+    rest_s: float = 0.0
 
 
 class Backlog:
@@ -87,6 +95,7 @@ class Backlog:
             seconds: How long it rests.
             last: Then it is to be sent after all others that are ready, else before them.
         """
+        waiting.rest_s = seconds
         self._resting[waiting] = asyncio.get_running_loop().call_later(
             seconds, self._rested, waiting, last
         )

@@ -2,7 +2,7 @@
 
 The event loop plans in small chunks, sends and receives; the store's own thread writes. Planning is
 not worth a thread: it is Python, and would take turns with the loop for the interpreter's lock.
-StoredAnswers images is worth one only where storage is slow, and then gets one.
+Reading images is worth one only where storage is slow, and then gets one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from vlsu._machine import exhausted_resource
-from vlsu.models.base import Fault, Model, Outcome, Raw, Response
+from vlsu.models.base import Fault, ImageSource, Model, Outcome, Raw, Response
 from vlsu.runs.asking.backlog import Backlog, PendingRequest
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.in_flight import InFlight
@@ -267,10 +267,7 @@ class Executor:
         It has not if the run was stopped, or the request is to be sent later.
         """
         await self._turn()
-        while self._bytes is not None and self._bytes.is_full and not self._ended:
-            if not waiting.request.images:
-                break
-            await self._bytes.wait()
+        await self._room(waiting)
         if why := self._budget.exhausted():
             self._end(why)
         if self._ended:
@@ -282,7 +279,7 @@ class Executor:
             return None
         self._budget.sent()
         ticket = self._in_flight.sent(self._clock())
-        raw, response = await send_once(self._model, waiting.request, self._images, self._bytes)
+        raw, response = await self._send(waiting, self._images)
         self._backlog.add_first(self._warming.came_back(waiting.key))
         now = self._clock()
         fault = response.fault
@@ -311,6 +308,15 @@ class Executor:
             # While the server seems to be down: perhaps it is these requests; others have a try.
             self._backlog.rest(waiting, pause_s, last=down)
         return None
+
+    async def _room(self, waiting: PendingRequest) -> None:
+        """Wait until those in flight leave room for the images of another request."""
+        held = self._bytes if waiting.request.images else None
+        while held is not None and held.is_full and not self._ended:
+            await held.wait()
+
+    async def _send(self, waiting: PendingRequest, images: ImageSource) -> tuple[Raw, Response]:
+        return await send_once(self._model, waiting.request, images, self._bytes)
 
     def _not_sent(self, now: float, ticket: Ticket, waiting: PendingRequest, fault: Fault) -> None:
         """This machine lacked something; no attempt of the request's is over.

@@ -79,6 +79,7 @@ def prepare_ensemble(
         ("draws", None if options.draws == 1 else options.draws),
         ("batch", options.batch),
         ("replay", options.replay),
+        ("trace", options.trace),
         ("policy-detail", None if options.policy_detail == "full" else options.policy_detail),
     ):
         if given is not None:

@@ -145,7 +145,7 @@ def prepare_controls(
             f"--controls: not where {model.spec} is scored, since the controls ask for JSON"
         )
     prompt = options.prompt or PROMPTS[0]
-    common = replace(options, model=model, limit=limit, pilot=None, probe=None, draws=1)
+    common = replace(options, model=model, limit=limit, pilot=None, probe=None, draws=1, trace=None)
     evaluations = {
         name: prepare(dataset, replace(common, prompt=name)) for name in CONTROLS if name != prompt
     }

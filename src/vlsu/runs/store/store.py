@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -86,6 +86,9 @@ class ResponseStore:
         self.failure: Exception | None = None
         #: Responses that were taken over from another store.
         self.taken_over = 0
+        #: Called with what the disk takes, from any thread: ``writing``, or ``waiting for the
+        #: disk`` of those who put more than it can take, and from when to when (monotonic seconds).
+        self.observer: Callable[[str, float, float], None] | None = None
         self._keys = StoredKeys()
         try:
             self._reader = self._open()
@@ -201,8 +204,17 @@ class ResponseStore:
             self._pending_size += size
             if len(rows) >= BATCH or self._pending_size > MAX_PENDING:
                 self._condition.notify_all()
-            while self._pending_size > MAX_PENDING and self.failure is None:
-                self._condition.wait(PAUSE_S)  # the disk is slower than what comes
+            if self._pending_size > MAX_PENDING:  # the disk is slower than what comes
+                with self._observed("waiting for the disk"):
+                    while self._pending_size > MAX_PENDING and self.failure is None:
+                        self._condition.wait(PAUSE_S)
+
+    @contextmanager
+    def _observed(self, what: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        if self.observer is not None:
+            self.observer(what, began, time.monotonic())
 
     def _write(self) -> None:
         try:
@@ -211,7 +223,8 @@ class ResponseStore:
                 while (batch := self._next_batch()) is not None:
                     if not batch:
                         continue
-                    appender.write(batch)
+                    with self._observed("writing"):
+                        appender.write(batch)
                     with self._condition:
                         self._written.extend(str(row[0]) for row in batch.responses)
         except sqlite3.Error as error:
@@ -247,8 +260,9 @@ class ResponseStore:
         """
         with self._condition:
             self._condition.notify_all()
-            while (self._pending or self._writing) and self.failure is None:
-                self._condition.wait(PAUSE_S)
+            with self._observed("waiting for the disk"):
+                while (self._pending or self._writing) and self.failure is None:
+                    self._condition.wait(PAUSE_S)
         if self.failure is not None:
             raise self.failure
 

@@ -259,6 +259,7 @@ class Evaluation:
             budget,
             self.options.batch,
             None if replay is None else replay.responses_file,
+            self.options.trace,
         ) as session:
             if finished := finished_before(folder, record, session, self.options.limits.price):
                 return finished
