@@ -97,8 +97,7 @@ def read_grades(
         DataError: The file cannot be read, has no grades, or its columns are ambiguous.
     """
     named = columns or GradeColumns()
-    known = {*ITEM, *GRADER, *GRADE, *CATEGORY, *MODALITY}
-    table = Table(path, known, encoding=encoding)
+    table = Table(path, {*ITEM, *GRADER, *GRADE, *CATEGORY, *MODALITY}, encoding=encoding)
     file = _File(path, table, read_frame(table), named, labels)
     words = LabelReader(MissingWords.read(missing), relabel, labels)
     layout, frame, used = file.long() or file.wide()
@@ -368,13 +367,8 @@ class _File:
 
     def _about(self, cells: pl.DataFrame, *others: pl.Expr | pl.Series) -> pl.DataFrame:
         """What each record is about, other columns of it, and its line."""
-        return cells.select(
-            _cell("item", self._item),
-            _cell("modality", self._modality),
-            _cell("category", self._category),
-            *others,
-            LINE,
-        )
+        places = zip(_ABOUT, (self._item, self._modality, self._category), strict=True)
+        return cells.select(*(_cell(name, n) for name, n in places), *others, LINE)
 
     def _name(self, position: int | None) -> str | None:
         return None if position is None else self._header[position]
