@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,9 @@ from vlsu.analysis.stats.clustering import Mean, clustered_mean, paired_differen
 from vlsu.analysis.stats.intervals import UNDEFINED, Rate
 from vlsu.analysis.table.estimator import THIN
 from vlsu.policy import NOT_SURE
+
+#: Graders of whom every two are looked at, whether they share a unit or not.
+_FEW_GRADERS = 20
 
 __all__ = ["confused_labels", "grader_pairs", "grader_table", "split_units"]
 
@@ -78,33 +82,27 @@ def grader_pairs(grades: Grades, bootstrap: Bootstrap) -> list[dict[str, object]
         ``confusion``: first's answer -> second's answer -> units, `not_sure` included.
     """
     k = len(grades.labels)
-    both = grades.answers.join(grades.answers, on="unit", suffix="_2").filter(
-        pl.col("grader") < pl.col("grader_2")
-    )
     names = (*grades.labels, NOT_SURE)
     found = []
-    for (first, second), rows in both.group_by("grader", "grader_2", maintain_order=True):
-        assert isinstance(first, int)
-        assert isinstance(second, int)
-        rows = rows.sort("unit")
+    for first, second, units, one, two in _shared(grades):
         # UNSURE is -1: the last row and column of the table.
         full = np.zeros((k + 1, k + 1), dtype=np.int64)
-        np.add.at(full, (rows["code"].to_numpy(), rows["code_2"].to_numpy()), 1)
+        np.add.at(full, (one, two), 1)
         confusion = {
             a: dict(zip(names, line, strict=True))
             for a, line in zip(names, full.tolist(), strict=True)
         }
-        graded = rows.filter((pl.col("code") != UNSURE) & (pl.col("code_2") != UNSURE))
+        graded = np.flatnonzero((one != UNSURE) & (two != UNSURE))
         pair: dict[str, object] = {
             "first": grades.graders[first],
             "second": grades.graders[second],
-            "n": graded.height,
+            "n": len(graded),
         }
-        if graded.height:
-            codes = graded["code"].to_numpy(), graded["code_2"].to_numpy()
-            item = grades.item[graded["unit"].to_numpy()]
+        if len(graded):
+            codes = one[graded], two[graded]
+            item = grades.item[units[graded]]
             name, drawn = f"{grades.graders[first]} / {grades.graders[second]}", None
-            if graded.height >= 2 * THIN:  # of fewer units, too few agree or too few disagree
+            if len(graded) >= 2 * THIN:  # of fewer units, too few agree or too few disagree
                 kinds = item_kinds(np.eye(k * k), codes[0] * k + codes[1], item)
                 drawn = bootstrap.draw(*kinds, name).reshape(-1, k, k)
             pair |= pair_agreement(
@@ -117,6 +115,39 @@ def grader_pairs(grades: Grades, bootstrap: Bootstrap) -> list[dict[str, object]
             )
         found.append(pair | {"confusion": confusion})
     return sorted(found, key=_by_agreement)
+
+
+def _shared(
+    grades: Grades,
+) -> Iterator[tuple[int, int, IntArray, IntArray, IntArray]]:
+    """Every two graders with units in common, these units in order, and both graders' answers."""
+    if len(grades.graders) <= _FEW_GRADERS:
+        mine = [
+            tuple(
+                grades.answers.filter(pl.col("grader") == number)[name].to_numpy()
+                for name in ("unit", "code")
+            )
+            for number in range(len(grades.graders))
+        ]
+        for first, second in combinations(range(len(mine)), 2):
+            (unit, one), (other, two) = mine[first], mine[second]
+            if len(unit) == len(other) and (unit == other).all():
+                units, codes = unit, (one, two)
+            else:
+                units, a, b = np.intersect1d(unit, other, assume_unique=True, return_indices=True)
+                codes = one[a], two[b]
+            if len(units):
+                yield first, second, units, *codes
+        return
+    both = grades.answers.join(grades.answers, on="unit", suffix="_2").filter(
+        pl.col("grader") < pl.col("grader_2")
+    )
+    for (first, second), rows in both.group_by("grader", "grader_2", maintain_order=True):
+        assert isinstance(first, int)
+        assert isinstance(second, int)
+        rows = rows.sort("unit")
+        columns = [rows[name].to_numpy() for name in ("unit", "code", "code_2")]
+        yield first, second, columns[0], columns[1], columns[2]
 
 
 def confused_labels(grades: Grades) -> list[dict[str, object]]:

@@ -23,6 +23,7 @@ UNSURE = -1
 
 #: Labels of which agreement is estimated: time and memory grow with the square of their number.
 MOST_LABELS = 120
+_KEYS = ("item", "modality")
 _SEVERITIES = tuple(s.label for s in Severity)
 
 
@@ -131,54 +132,70 @@ def grades_from_frame(
         pl.col("modality").is_null() & pl.col("modality").is_not_null().any(),
         lambda r: error(r, f"no modality; give one of {', '.join(MODALITIES)}"),
     )
-    keys = ("item", "modality")
-    require(
-        frame,
-        pl.struct(*keys, "grader").is_first_distinct().not_(),
-        lambda r: error(
-            r, f"grader {r['grader']!r} answered {_unit(r)} before; keep one answer each"
+    items = frame["item"].unique().sort()
+    graders = frame["grader"].unique().sort()
+    # Whole numbers take the place of the names, which may be long and are millions.
+    frame = frame.with_columns(
+        _number("item", items),
+        _number("grader", graders),
+        pl.col("modality").cast(pl.Enum(sorted(MODALITIES))).to_physical().cast(pl.Int8),
+    )
+
+    def answered(row: Row) -> DataError:
+        name = graders[int(str(row["grader"]))]
+        return error(
+            row, f"grader {name!r} answered {_unit(row, items)} before; keep one answer each"
+        )
+
+    pair = (pl.col("item") * 4 + pl.col("modality").fill_null(3)) * len(graders) + pl.col("grader")
+    require(frame, pair.is_first_distinct().not_(), answered)
+    labels, spellings, frame = _coded(frame, tuple(order), nominal, source)
+    units, divided, undecided = _units(frame)
+    item = units["item"].to_numpy()
+    answers = (
+        frame.lazy()
+        .filter(pl.col("code").is_not_null())
+        .join(units.lazy(), on=_KEYS, nulls_equal=True)
+        .select("unit", "grader", "code")
+        .sort("unit", "grader")
+        .collect()
+    )
+    units = units.with_columns(
+        items.gather(units["item"]).alias("item"),
+        units["modality"].replace_strict(
+            dict(enumerate(sorted(MODALITIES))), return_dtype=pl.String
         ),
     )
-    labels, spellings, frame = _coded(frame, tuple(order), nominal, source)
-    units, divided, undecided = _units(frame, keys)
-    graders = tuple(frame["grader"].unique().sort())
-    answers = (
-        frame.filter(pl.col("code").is_not_null())
-        .join(units, on=keys, nulls_equal=True)
-        .select(
-            "unit",
-            grader=pl.col("grader").replace_strict(
-                {name: n for n, name in enumerate(graders)}, return_dtype=pl.Int64
-            ),
-            code="code",
-        )
-        .sort("unit", "grader")
-    )
-    item = units["item"].rank("dense").cast(pl.Int64).to_numpy() - 1
     ordinal = not nominal and _ordered(labels, order)
-    return Grades(labels, ordinal, units, item, graders, answers, spellings, divided, undecided)
+    names = tuple(graders)
+    return Grades(labels, ordinal, units, item, names, answers, spellings, divided, undecided)
 
 
-def _units(frame: pl.DataFrame, keys: tuple[str, ...]) -> tuple[pl.DataFrame, int, int]:
+def _number(column: str, names: pl.Series) -> pl.Expr:
+    """The names' positions in the sorted ones."""
+    return pl.col(column).cast(pl.Enum(names)).to_physical().cast(pl.Int64)
+
+
+def _units(frame: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
     """The units, of how many graders name different categories, and how many of these have none."""
-    named = frame.group_by(*keys, "category").len("votes")
+    named = frame.group_by(*_KEYS, "category").len("votes")
     most = (
         named.drop_nulls("category")
-        .filter(pl.col("votes") == pl.col("votes").max().over(keys))
-        .group_by(*keys)
+        .filter(pl.col("votes") == pl.col("votes").max().over(_KEYS))
+        .group_by(*_KEYS)
         .agg(
             category=pl.when(pl.len() == 1).then(pl.col("category").first()),
         )
     )
-    kinds = named.group_by(*keys).agg(kinds=pl.len())
+    kinds = named.group_by(*_KEYS).agg(kinds=pl.len())
     units = (
-        kinds.join(most, on=keys, how="left", nulls_equal=True)
-        .sort(*keys)
+        kinds.join(most, on=_KEYS, how="left", nulls_equal=True)
+        .sort(*_KEYS)
         .with_columns(unit=pl.int_range(pl.len(), dtype=pl.Int64))
     )
     divided = units.filter(pl.col("kinds") > 1)
     return (
-        units.select(*keys, "category", "unit"),
+        units.select(*_KEYS, "category", "unit"),
         divided.height,
         divided["category"].null_count(),
     )
@@ -252,6 +269,8 @@ def _severity(answer: str) -> int | None:
         return None
 
 
-def _unit(row: Row) -> str:
-    name = f"item {row['item']!r}"
-    return name if row["modality"] is None else f"{name} ({row['modality']})"
+def _unit(row: Row, items: pl.Series) -> str:
+    name = f"item {items[int(str(row['item']))]!r}"
+    if row["modality"] is None:
+        return name
+    return f"{name} ({sorted(MODALITIES)[int(str(row['modality']))]})"

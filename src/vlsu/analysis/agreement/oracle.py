@@ -92,17 +92,19 @@ def compare_with_consensus(
             decide; ``"worse"``: the worst of them; ``"drop"``: there is no consensus.
         seed: Of the draws.
     """
-    items = grades.units.select(
-        unit=pl.int_range(pl.len(), dtype=pl.Int64), item=pl.Series(grades.item)
-    )
-    rows = (
-        grades.answers.join(items, on="unit")
-        .select("item", "grader")
-        .unique()
-        .join(items, on="item")
-        .join(grades.answers, on=["unit", "grader"], how="left")
-        .sort("unit", "grader")
-    )
+    rows = grades.answers
+    if grades.items < grades.units.height:  # else items are units
+        items = grades.units.select(
+            unit=pl.int_range(pl.len(), dtype=pl.Int64), item=pl.Series(grades.item)
+        )
+        rows = (
+            rows.join(items, on="unit")
+            .select("item", "grader")
+            .unique()
+            .join(items, on="item")
+            .join(grades.answers, on=["unit", "grader"], how="left")
+            .sort("unit", "grader")
+        )
     unit, grader = rows["unit"].to_numpy(), rows["grader"].to_numpy()
     code = rows["code"].fill_null(_SILENT).to_numpy()
     votes = grades.counts()[unit]
@@ -121,13 +123,17 @@ def compare_with_consensus(
     else:
         rows_tied = np.flatnonzero(tied)
         units = grades.units[unit[rows_tied]]
-        bits = [
-            _bits(f"{seed}/{grades.graders[who]}/{of or ''}/{item}")
-            for who, of, item in zip(
-                grader[rows_tied].tolist(), units["modality"], units["item"], strict=True
+        begun = [f"{seed}/{name}/" for name in grades.graders]
+        drawn = [
+            _bits(f"{begun[who]}{of}/{item}") * n >> 64
+            for who, of, item, n in zip(
+                grader[rows_tied].tolist(),
+                units["modality"].fill_null(""),
+                units["item"],
+                candidates[rows_tied].tolist(),
+                strict=True,
             )
         ]
-        drawn = [b * n >> 64 for b, n in zip(bits, candidates[rows_tied].tolist(), strict=True)]
         # The drawn one of the candidates, counted from 0.
         before = top[rows_tied].cumsum(axis=1) - 1
         chosen[rows_tied] = (
@@ -225,7 +231,9 @@ def _as_a_run(
     """Metrics of a run whose samples are the graders of the items, in clusters by item."""
     item = grades.item[comparisons.unit]
     samples, row = np.unique(item * len(grades.graders) + comparisons.grader, return_inverse=True)
-    column = np.array([MODALITIES.index(name) for name in modalities], dtype=np.int64)
+    column = np.full(len(modalities), MODALITIES.index("joint"))
+    for number, name in enumerate(MODALITIES):
+        column[modalities == name] = number
     # A last severity for a consensus, or an answer, that is none.
     codes = np.array([*(SEVERITY_CODES[label] for label in grades.labels), ABSENT])
     gold = np.full((len(samples), len(MODALITIES)), ABSENT)
@@ -234,9 +242,10 @@ def _as_a_run(
     answered = comparisons.answered
     answer = np.where(comparisons.code >= 0, codes[comparisons.code], FAILED)
     predicted[row[answered], column[answered]] = answer[answered]
-    category = np.full(len(samples), None, dtype=object)
-    pairs = column == JOINT
-    category[row[pairs]] = grades.units["category"].to_numpy()[comparisons.unit[pairs]]
+    pairs = np.flatnonzero(column == JOINT)
+    pair = np.full(len(samples), -1)
+    pair[row[pairs]] = comparisons.unit[pairs]
+    category = grades.units["category"].gather(pl.Series(pair).set(pl.Series(pair < 0), None))
     outcomes = {
         m: {
             "ok": int(((modalities == m) & (comparisons.code >= 0)).sum()),
@@ -249,7 +258,7 @@ def _as_a_run(
     tabulation.count(
         gold,
         predicted,
-        pl.Series(category.tolist(), dtype=pl.String),
+        category,
         [
             pl.Series(each).cast(pl.String)
             for each in np.divmod(samples, len(grades.graders))[: 1 + other_graders]
@@ -277,10 +286,21 @@ def _references(
     """
     rows = np.flatnonzero(inside & comparisons.scored)
     labels = (*grades.labels, None)  # UNSURE is -1: the last
-    items = grades.units["item"].gather(comparisons.unit[rows])
+    # Items of equal answers share one list: of a million items few are different.
+    pair = [[[of, said] for said in labels] for of in grades.labels]
+    kept: dict[bytes, list[list[str | None]]] = {}
+    unit = comparisons.unit[rows]
+    reference = comparisons.consensus[rows].astype(np.int16)
+    said = comparisons.code[rows].astype(np.int16)
+    codes = np.column_stack([reference, said])
+    bounds = np.flatnonzero(np.diff(unit, prepend=-1, append=-1))
+    first = bounds[:-1]
     found: dict[str, list[list[str | None]]] = {}
-    for item, reference, code in zip(
-        items, comparisons.consensus[rows].tolist(), comparisons.code[rows].tolist(), strict=True
+    for item, start, end in zip(
+        grades.units["item"].gather(unit[first]), first.tolist(), bounds[1:].tolist(), strict=True
     ):
-        found.setdefault(item, []).append([labels[reference], labels[code]])
+        key = codes[start:end].tobytes()
+        if (answers := kept.get(key)) is None:
+            answers = kept[key] = [pair[of][code] for of, code in codes[start:end].tolist()]
+        found[item] = answers
     return found

@@ -122,12 +122,12 @@ def unit_agreement(
     if not paired.any():
         rates = ("percent_agreement", "unanimous", *_formulas(k, ordinal))
         return tree | dict.fromkeys(rates, UNDEFINED)
-    units, entry = np.unique(counts[graded], axis=0, return_inverse=True)
+    units, entry = _kinds_of_units(counts[graded])
     features = Votes.features(units)
-    kinds, repeats = item_kinds(features, entry.ravel(), item[graded])
+    kinds, repeats = item_kinds(features, entry, item[graded])
     observed = Votes.from_features(repeats @ kinds, k)
     drawn = Votes.from_features(bootstrap.draw(kinds, repeats, name), k)
-    pairs = Votes.from_features(features, k).pairs[entry.ravel()][paired[graded]]
+    pairs = Votes.from_features(features, k).pairs[entry][paired[graded]]
     clusters = item[paired]
     unanimous = (counts[paired].max(axis=1) == grades[paired]).astype(np.float64)
 
@@ -144,6 +144,18 @@ def unit_agreement(
         tree["percent_agreement"] = Rate.within(agreed.value, *bounds)
     formulas = _formulas(k, ordinal)
     return tree | _rates(formulas, observed, drawn, mean, name, bootstrap, left_out)
+
+
+def _kinds_of_units(counts: IntArray) -> tuple[IntArray, IntArray]:
+    """The different rows, sorted, and which of them each row is."""
+    base = int(counts.max(initial=0)) + 1
+    k = counts.shape[1]
+    if base**k >= 1 << 63:
+        kinds, entry = np.unique(counts, axis=0, return_inverse=True)
+        return kinds, entry.reshape(-1)
+    digits = base ** np.arange(k - 1, -1, -1, dtype=np.int64)
+    codes, entry = np.unique(counts @ digits, return_inverse=True)
+    return codes[:, None] // digits % base, entry.reshape(-1)
 
 
 def pair_agreement(
@@ -189,6 +201,10 @@ def item_kinds(
         entry: Kind of each unit, shape ``(U,)``.
         item: Of each unit, shape ``(U,)``.
     """
+    if (item[1:] > item[:-1]).all():  # items of one unit
+        repeats = np.bincount(entry, minlength=len(features))
+        there = np.array(sorted(np.flatnonzero(repeats).tolist(), key=str), dtype=np.int64)
+        return features[there].astype(np.float64), repeats[there]
     # Named by their contents and sorted, so that the order of the items decides no draw.
     found = (
         pl.DataFrame({"item": item, "entry": entry})

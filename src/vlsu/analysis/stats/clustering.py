@@ -97,9 +97,16 @@ def _dependence(values: FloatArray, rare: FloatArray, cluster: IntArray) -> Depe
         cluster: Shape ``(n,)`` or ``(n, ways)``.
     """
     n, mean = len(values), float(values.mean())
-    labels = [np.unique(each, return_inverse=True)[1] for each in np.atleast_2d(cluster.T)]
+    labels = [_numbered(each) for each in np.atleast_2d(cluster.T)]
 
     def way(number: IntArray) -> Way:
+        if number[-1] == n - 1 and (number[1:] > number[:-1]).all():
+            alone = (values - mean) / max(n - 1, 1)
+            return Way(
+                0.0 if n == 1 else exact_sum(alone**2) * (n - 1) / n,
+                copies_size(n, float(n)),
+                copies_size(float(rare.sum()), float(rare @ rare)) if rare.any() else 0.0,
+            )
         members = np.bincount(number)
         residual = np.bincount(number, weights=values - mean) / np.maximum(n - members, 1)
         events = np.bincount(number, weights=rare)
@@ -119,6 +126,13 @@ def _dependence(values: FloatArray, rare: FloatArray, cluster: IntArray) -> Depe
                 both = np.unique(both * (n + 1) + label, return_inverse=True)[1]
             overlaps.append(((-1) ** (several - 1), way(both).variance))
     return together([way(label) for label in labels], overlaps)
+
+
+def _numbered(cluster: IntArray) -> IntArray:
+    """The clusters' numbers from 0, in the order of their values."""
+    if cluster.size and (cluster[1:] >= cluster[:-1]).all():
+        return np.concatenate([[0], np.cumsum(cluster[1:] > cluster[:-1])])
+    return np.unique(cluster, return_inverse=True)[1].reshape(-1)
 
 
 def estimated_share(

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlsu.analysis.arrays import FloatArray
+from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.stats.intervals import normal_quantile
 from vlsu.analysis.stats.student import student_quantile
 
@@ -64,20 +64,28 @@ def copies_size(n: float, squares: float) -> float:
     return n**2 / squares
 
 
-def exact_sum(values: FloatArray) -> float:
+def exact_sum(values: FloatArray, repeats: IntArray | None = None) -> float:
     """The sum of numbers, the same to the last bit in any order.
 
     They are rounded to a common power of two first, some 2^-40 of the largest of them, so that the
     sum is one of whole numbers.
 
+    Args:
+        values: The numbers; shape ``(n,)``.
+        repeats: How often each is there, at least once; once by default. Shape ``(n,)``.
+
     Example:
         >>> exact_sum(np.array([0.5, 0.25, 0.25]))
+        1.0
+        >>> exact_sum(np.array([0.5, 0.25]), np.array([1, 2]))
         1.0
     """
     if not values.size or not (top := float(np.abs(values).max())):
         return 0.0
-    bits = 61 - math.frexp(top)[1] - math.ceil(math.log2(values.size + 1))
-    return math.ldexp(float(np.rint(np.ldexp(values, bits)).astype(np.int64).sum()), -bits)
+    number = values.size if repeats is None else int(repeats.sum())
+    bits = 61 - math.frexp(top)[1] - math.ceil(math.log2(number + 1))
+    whole = np.rint(np.ldexp(values, bits)).astype(np.int64)
+    return math.ldexp(float(whole.sum() if repeats is None else whole @ repeats), -bits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from vlsu.analysis.arrays import BoolArray, IntArray
 from vlsu.policy import Severity
@@ -43,11 +45,13 @@ NOT_ASKED = 4
 
 #: Entries of `GroupCounts` looked at together; bounds the memory of a pass over the groups.
 _BLOCK = 65_536
+#: With fewer groups, or more entries in one, alike groups are not looked for.
+_MANY_GROUPS, _FEW_ENTRIES = 4096, 8
 #: Bits of a whole number that is not negative.
 _BITS = 63
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GroupCounts:
     """How many samples of each group lie in each cell, as compressed sparse rows.
 
@@ -66,6 +70,35 @@ class GroupCounts:
     cell: np.ndarray[Any, np.dtype[np.int32]]
     count: np.ndarray[Any, np.dtype[np.int32]]
     alone: IntArray
+
+    @cached_property
+    def kinds(self) -> tuple[GroupCounts, IntArray]:
+        """One group of each kind, and how many are like it: shape ``(G,)``, of the fewer groups.
+
+        Groups are alike that have as many samples in the same cells.
+        """
+        size = np.diff(self.start)
+        if len(size) < _MANY_GROUPS or size.max() > _FEW_ENTRIES:
+            return self, np.ones(len(size), dtype=np.int64)
+        packed = self.cell.astype(np.int64) << 32 | self.count
+        cells, sizes, repeats = [], [], []
+        for each in np.unique(size).tolist():
+            first = self.start[:-1][size == each]
+            table = pl.DataFrame({str(n): packed[first + n] for n in range(each)})
+            found = table.group_by(table.columns).len("times").sort(table.columns)
+            cells.append(found.drop("times").to_numpy().reshape(-1))
+            sizes.append(np.full(found.height, each, dtype=np.int64))
+            repeats.append(found["times"].cast(pl.Int64).to_numpy())
+        entries = np.concatenate(cells)
+        return (
+            GroupCounts(
+                start=np.concatenate([[0], np.cumsum(np.concatenate(sizes))]),
+                cell=(entries >> 32).astype(np.int32),
+                count=(entries & 0xFFFFFFFF).astype(np.int32),
+                alone=self.alone,
+            ),
+            np.concatenate(repeats),
+        )
 
     def tables(self, column: IntArray, size: int) -> Iterator[IntArray]:
         """Each group's counts by entry of a table, ``(g, size)``, a block of groups at a time.

@@ -64,19 +64,22 @@ def dependence_of_mean(
 
     def way(counts: GroupCounts) -> Way:
         alone = _entries(column, counts.alone, len(value))
-        m, x, events = counts.sums(added)
+        kinds, repeats = counts.kinds
+        m, x, events = kinds.sums(added)
         there = m > 0
-        m, x, events = m[there], x[there], events[there]
+        m, x, events, repeats = m[there], x[there], events[there], repeats[there]
         lone = int(alone.sum())
-        units = lone + len(m)
+        units = lone + int(repeats.sum())
         # Whole numbers up to the division, so that equal shares leave no rounding errors.
         residual = (x * n - whole * m) / (n * np.maximum(n - m, 1))
         residual_alone = (value * n - whole) / (n * max(n - 1, 1))
-        squares = exact_sum(residual**2) + float(alone @ residual_alone**2)
+        squares = exact_sum(residual**2, repeats) + float(alone @ residual_alone**2)
         return Way(
             variance=squares * (units - 1) / units,
-            units=copies_size(n, lone + int(m @ m)),
-            events=copies_size(rarer, int(alone @ rare) + int(events @ events)) if rarer else 0.0,
+            units=copies_size(n, lone + int((m * m) @ repeats)),
+            events=copies_size(rarer, int(alone @ rare) + int((events * events) @ repeats))
+            if rarer
+            else 0.0,
         )
 
     overlaps = [(sign, way(counts).variance) for sign, counts in clusters.overlaps]

@@ -5,13 +5,22 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlsu.data.tables import Record, normalise, plain_word
+import polars as pl
 
-__all__ = ["Answer", "mostly_in", "options_of", "plain_answer", "read_list"]
+from vlsu.data.tables import mapped, normalise, plain_word, stripped, tally
+
+__all__ = [
+    "Answer",
+    "given",
+    "mostly_in",
+    "options_of",
+    "plain_answer",
+    "plain_answers",
+    "read_list",
+]
 
 #: Maximum characters of a cell that is parsed as a list or a mapping.
 _MAX_LENGTH = 10_000
@@ -35,13 +44,28 @@ class Answer:
     column: int | None
     options: Mapping[str, int]
 
-    def read(self, record: Record) -> str:
-        """The answer in a record, empty if there is none; several options make one label."""
+    def read(self, cells: pl.DataFrame) -> pl.Series:
+        """The answer in each record, empty if there is none; several options make one label.
+
+        Args:
+            cells: As `vlsu.data.tables.read_frame` gives them.
+        """
         if self.column is not None:
-            return plain_answer(record.fields[self.column])
+            return plain_answers(cells[str(self.column)])
+        columns = [str(position) for position in self.options.values()]
+        distinct = cells.select(columns).unique()
+        labels = [self._label(row) for row in distinct.iter_rows()]
+        return cells.select(columns).join(
+            distinct.with_columns(label=pl.Series(labels, dtype=pl.String)),
+            on=columns,
+            how="left",
+            maintain_order="left",
+        )["label"]
+
+    def _label(self, fields: Sequence[str]) -> str:
         chosen = []
-        for option, position in self.options.items():
-            cell = record.fields[position].strip()
+        for option, field in zip(self.options, fields, strict=True):
+            cell = field.strip()
             if cell.lower() in _CHOSEN or normalise(cell) == normalise(option):
                 chosen.append(option)
             elif cell.lower() not in _BOOLEAN:
@@ -50,7 +74,7 @@ class Answer:
 
 
 def options_of(
-    header: Sequence[str], records: Sequence[Record], prefix: str, separator: str
+    header: Sequence[str], cells: pl.DataFrame, prefix: str, separator: str
 ) -> list[Answer]:
     """Answers with one column per option, named ``prefix question separator option``.
 
@@ -59,7 +83,7 @@ def options_of(
 
     Args:
         header: The columns' names.
-        records: The records of the table.
+        cells: The records, as `vlsu.data.tables.read_frame` gives them.
         prefix: Prefix of all columns of answers, in lower case.
         separator: Separator between question and option.
     """
@@ -73,15 +97,28 @@ def options_of(
     answers = []
     for question, options in groups.items():
         yes_or_no = all(
-            record.fields[n].strip().lower() in _BOOLEAN
-            for record in records
+            cell.strip().lower() in _BOOLEAN
             for n in options.values()
+            for cell in cells[str(n)].unique()
         )
         if separator == "." and not (len(options) > 1 and yes_or_no):
             answers += [Answer(header[n], n, {}) for n in options.values()]
         else:
             answers.append(Answer(question[len(prefix) :], None, options))
     return answers
+
+
+def given(answers: pl.Series) -> dict[str, int]:
+    """How often each answer is given, in the order in which they are first; empty ones are none."""
+    return {answer: count for answer, count in tally(answers).items() if answer}
+
+
+def plain_answers(cells: pl.Series) -> pl.Series:
+    """`plain_answer` of each cell."""
+    texts = stripped(cells)
+    lists = texts.filter(texts.str.contains(r"^[\[{]")).unique()
+    read = {text: plain_answer(text) for text in lists}
+    return mapped(texts, lambda text: read.get(text, text)) if read else texts
 
 
 def plain_answer(cell: str) -> str:
@@ -105,11 +142,15 @@ def read_list(cell: str) -> list[str] | None:
     return [each if isinstance(each, str) else json.dumps(each, default=str) for each in tree]
 
 
-def mostly_in(answers: Sequence[str], words: frozenset[str]) -> bool:
-    """Whether most answers are among the words, so that single misspellings are tolerated."""
-    counts = Counter(answers)
-    known = sum(n for answer, n in counts.items() if normalise(plain_word(answer)) in words)
-    return 2 * known > len(answers)
+def mostly_in(answers: Mapping[str, int], words: frozenset[str]) -> bool:
+    """Whether most answers are among the words, so that single misspellings are tolerated.
+
+    Args:
+        answers: Answer -> how often it is given.
+        words: Normalised.
+    """
+    known = sum(n for answer, n in answers.items() if normalise(plain_word(answer)) in words)
+    return 2 * known > sum(answers.values())
 
 
 def _tree(text: str) -> object:

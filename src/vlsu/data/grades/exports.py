@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from vlsu.data.grades.answers import Answer, options_of
-from vlsu.data.tables import Record, normalise
+from vlsu.data.tables import normalise
 
 __all__ = ["EXPORTS", "Export", "recognise"]
 
@@ -48,10 +50,10 @@ class Export:
         """Description of the file, such as ``an Appen export``."""
         return f"a{'n' if self.tool[0] in 'AEIOU' else ''} {self.tool} export"
 
-    def answers(self, header: Sequence[str], records: Sequence[Record]) -> list[Answer]:
+    def answers(self, header: Sequence[str], cells: pl.DataFrame) -> list[Answer]:
         """The answers, by the names of the columns."""
         if self.prefix or self.separator:
-            return options_of(header, records, self.prefix, self.separator or ".")
+            return options_of(header, cells, self.prefix, self.separator or ".")
         names = list(map(normalise, header))
         return [Answer(header[names.index(g)], names.index(g), {}) for g in self.grade[:1]]
 

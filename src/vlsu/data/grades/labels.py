@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
 
 import polars as pl
 
-from vlsu.data.grades.answers import plain_answer
+from vlsu.data.grades.answers import plain_answers
 from vlsu.data.grades.wide import CONSENSUS
-from vlsu.data.tables import MissingWords, listing, normalise
+from vlsu.data.tables import MissingWords, listing, mapped, normalise, tally
 from vlsu.data.tables.keys import spelling
 from vlsu.data.tables.labels import label_key
+from vlsu.data.tables.missing import MISSING_WORDS
 from vlsu.errors import UsageError
 from vlsu.policy import NOT_SURE, Severity
 
@@ -58,24 +59,24 @@ class LabelReader:
         self._left_out: Counter[str] = Counter()
         self._none_is_label = False
 
-    def read(self, cells: Sequence[str], delimiter: str = ",") -> list[str | None]:
-        """The labels in cells, `None` for no answer.
+    def read(self, cells: pl.Series, delimiter: str = ",") -> pl.Series:
+        """The labels in cells, null for no answer.
 
         Args:
             cells: The answers as in the file.
             delimiter: Delimiter of the file; if it is not a comma, decimals may have one.
         """
-        plain = {cell: plain_answer(cell) for cell in set(cells)}
-        answers = [plain[cell] for cell in cells]
-        if delimiter != "," and all(map(_COMMA_ZERO.fullmatch, (a for a in answers if "," in a))):
-            answers = [_COMMA_ZERO.sub(r"\1", answer) for answer in answers]
+        answers = plain_answers(cells)
+        times = tally(answers)  # few are different, whatever their number
+        if delimiter != "," and all(map(_COMMA_ZERO.fullmatch, (a for a in times if "," in a))):
+            answers = mapped(answers, lambda answer: _COMMA_ZERO.sub(r"\1", answer))
+            times = tally(answers)
         declared = self._declared
-        if _NONE not in declared and self._is_label(answers):
+        if _NONE not in declared and self._is_label(times):
             self._none_is_label = True
             declared |= {_NONE}
-        times = Counter(answers)  # few are different, whatever their number
         labels = {answer: self._label(answer, declared, n) for answer, n in times.items()}
-        return [labels[answer] for answer in answers]
+        return mapped(answers, labels.__getitem__)
 
     def notes(self) -> Iterator[str]:
         """Sentences about answers that were taken for missing values."""
@@ -104,7 +105,7 @@ class LabelReader:
             return None
         return answer
 
-    def _is_label(self, answers: Sequence[str]) -> bool:
+    def _is_label(self, answers: Collection[str]) -> bool:
         """Whether ``none`` is a label, not a missing value.
 
         It is a label among other words of the same style. Among numbers or severities, or as
@@ -130,9 +131,8 @@ def doubtful_names(frame: pl.DataFrame) -> Iterator[str]:
     Two names may be duplicates if they differ only in spelling and never occur together.
     """
     for column in ("item", "grader"):
-        given = frame[column].drop_nulls().unique().sort()
         missing = MissingWords()
-        if absent := [name for name in given if missing(name)]:
+        if absent := [name for name in _may_be_missing(frame[column]) if missing(name)]:
             yield (
                 f"{listing(absent)}: taken for the name of a{_ARTICLES[column]}; if that stands "
                 "for a missing value, fill in those rows or remove them."
@@ -141,10 +141,7 @@ def doubtful_names(frame: pl.DataFrame) -> Iterator[str]:
     if consensus := [name for name in names if CONSENSUS & set(re.split(r"[\W_]+", name.lower()))]:
         yield f"{listing(consensus)} may be no single grader; if so, leave these rows out."
     for column, other in (("item", "grader"), ("grader", "item")):
-        groups: dict[str, list[str]] = {}
-        for name in frame[column].unique(maintain_order=True):
-            groups.setdefault(spelling(name), []).append(name)
-        alike = [names for names in groups.values() if len(names) > 1]
+        alike = _alike(frame[column])
         spelt = pl.col(column).is_in([name for names in alike for name in names])
         beside: dict[str, set[str]] = {}
         for name, partner in frame.filter(spelt).select(column, other).iter_rows():
@@ -162,3 +159,41 @@ def doubtful_names(frame: pl.DataFrame) -> Iterator[str]:
             )
         if len(pairs) > _LISTED:
             yield f"So may {len(pairs) - _LISTED:,} more pairs of {column}s."
+
+
+def _may_be_missing(names: pl.Series) -> pl.Series:
+    """The different names, sorted, without most that are surely no word for a missing value."""
+    different = names.drop_nulls().unique().sort()
+    word = pl.col("name").str.to_lowercase()
+    foreign = pl.col("name").str.len_bytes() > pl.col("name").str.len_chars()
+    return (
+        different.to_frame("name")
+        .filter(foreign | word.is_in(list(MISSING_WORDS)) | word.str.contains(r"^[-?.]*$"))
+        .to_series()
+    )
+
+
+def _alike(names: pl.Series) -> list[list[str]]:
+    """Groups of different names that have one `spelling`, in order of appearance."""
+    different = names.unique(maintain_order=True).to_frame("name")
+    name = pl.col("name")
+    ascii_only = name.str.len_bytes() == name.str.len_chars()
+    # Of most names the key is plain to see: whole numbers, and words that are no number.
+    number = name.str.contains(r"^(?:0|[1-9][0-9]{0,14})$")
+    word = name.str.contains(r"[^-+0-9eE.,'\s]") & ~name.str.contains(
+        r"^'|^\s|\s$|\s\s|[^\x20-\x7e]"
+    )
+    plain = ascii_only & (number | word)
+    rest = different.filter(plain.not_()).to_series()
+    keys = pl.Series([spelling(each) for each in rest], dtype=pl.String)
+    keyed = different.with_columns(key=pl.when(plain).then(name.str.to_lowercase()))
+    if len(rest):
+        spelt = pl.DataFrame({"name": rest, "other": keys})
+        keyed = keyed.join(spelt, on="name", how="left", maintain_order="left").with_columns(
+            key=pl.col("key").fill_null(pl.col("other"))
+        )
+    several = keyed.filter(pl.col("key").is_duplicated())
+    groups: dict[str, list[str]] = {}
+    for each, key in several.select("name", "key").iter_rows():
+        groups.setdefault(key, []).append(each)
+    return list(groups.values())

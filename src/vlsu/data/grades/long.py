@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from vlsu.data.grades.answers import Answer, mostly_in, read_list
+import polars as pl
+
+from vlsu.data.grades.answers import Answer, given, mostly_in, read_list
 from vlsu.data.grades.exports import Export
-from vlsu.data.tables import Record, listing, normalise
+from vlsu.data.tables import LINE, listing, normalise
 from vlsu.errors import DataError
 
 __all__ = ["Responses", "choose_answer", "responses_of"]
@@ -40,20 +43,24 @@ class Responses:
     users: int
     states: int | None
 
-    def read(self, where: str, record: Record) -> Iterator[tuple[str, str]]:
+    def read(self, where: str, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Grader and answer of each answer that was submitted.
+
+        Args:
+            where: The file, for messages.
+            record: A row of what `vlsu.data.tables.read_frame` gives.
 
         Raises:
             DataError: The lists cannot be read, or are not as long as each other.
         """
         columns = [self.answers, self.users, *([] if self.states is None else [self.states])]
-        if not any(record.fields[n].strip().strip("[]") for n in columns[:2]):
+        if not any(record[str(n)].strip().strip("[]") for n in columns[:2]):
             return
-        lists = [read_list(record.fields[n]) for n in columns]
+        lists = [read_list(record[str(n)]) for n in columns]
         answers, users, *states = (each or [] for each in lists)
         if None in lists or len({len(each) for each in (answers, users, *states)}) > 1:
             raise DataError(
-                f"{where}: line {record.line}: the lists of {self.question!r} cannot be read; "
+                f"{where}: line {record[LINE]}: the lists of {self.question!r} cannot be read; "
                 "write a row an answer, with columns item, grader and grade"
             )
         for n, (answer, user) in enumerate(zip(answers, users, strict=True)):
@@ -79,7 +86,7 @@ def responses_of(header: Sequence[str]) -> list[Responses]:
 def choose_answer(
     where: str,
     header: Sequence[str],
-    records: Sequence[Record],
+    cells: pl.DataFrame,
     taken: set[int | None],
     words: frozenset[str],
     export: Export | None,
@@ -92,22 +99,19 @@ def choose_answer(
     Raises:
         DataError: There is no such column, or several; the message names them.
     """
-    if export is not None and (known := export.answers(header, records)):
-        return _only(where, known, export, words, records)
+    if export is not None and (known := export.answers(header, cells)):
+        return _only(where, known, export, words, cells)
     columns = [
         Answer(name, n, {})
         for n, name in enumerate(header)
         if n not in taken and name and not _is_other(normalise(name), export)
     ]
-    given = {
-        answer.name: [cell for record in records if (cell := answer.read(record))]
-        for answer in columns
-    }
-    graded = [a for a in columns if given[a.name] and mostly_in(given[a.name], words)]
+    counts = {answer.name: given(answer.read(cells)) for answer in columns}
+    graded = [a for a in columns if mostly_in(counts[a.name], words)]
     few = [
         a
         for a in columns
-        if 0 < len(kinds := set(given[a.name])) <= _FEW_LABELS and len(kinds) < len(given[a.name])
+        if 0 < len(kinds := counts[a.name]) <= _FEW_LABELS and len(kinds) < sum(kinds.values())
     ]
     chosen = graded or few
     if len(chosen) == 1:
@@ -127,15 +131,10 @@ def _only(
     known: Sequence[Answer],
     export: Export,
     words: frozenset[str],
-    records: Sequence[Record],
+    cells: pl.DataFrame,
 ) -> Answer:
     if len(known) > 1:
-        graded = [
-            answer
-            for answer in known
-            if (given := [cell for r in records if (cell := answer.read(r))])
-            and mostly_in(given, words)
-        ]
+        graded = [answer for answer in known if mostly_in(given(answer.read(cells)), words)]
         known = graded if len(graded) == 1 else known
     if len(known) == 1:
         return known[0]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from vlsu.data.grades.answers import Answer, mostly_in
+from vlsu.data.grades.answers import Answer, given, mostly_in
 from vlsu.data.grades.columns import (
     CATEGORY,
     GRADE,
@@ -26,14 +26,16 @@ from vlsu.data.grades.long import Responses, choose_answer, responses_of
 from vlsu.data.grades.surveys import survey_of
 from vlsu.data.grades.wide import GraderColumn, find_graders
 from vlsu.data.tables import (
-    Broken,
+    LINE,
     MissingWords,
-    Record,
     Table,
     find_column,
     listing,
     normalise,
+    read_frame,
     split_names,
+    stripped,
+    tally,
 )
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import NOT_SURE, Severity
@@ -42,8 +44,9 @@ __all__ = ["GradeFile", "read_grades"]
 
 _WORDS = frozenset({*(s.label for s in Severity), *(s.letter.lower() for s in Severity), NOT_SURE})
 
-#: Item, modality, category, grader, grade as it is in the file, line.
-_Row = tuple[str | None, str | None, str | None, str | None, str, int]
+_ABOUT = ("item", "modality", "category")
+#: Layout; `item`, `modality`, `category`, `grader`, `grade` as it is in the file, `line`; columns.
+_Rows = tuple[str, pl.DataFrame, dict[str, str | list[str] | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +97,13 @@ def read_grades(
         DataError: The file cannot be read, has no grades, or its columns are ambiguous.
     """
     named = columns or GradeColumns()
-    known = {*ITEM, *GRADER, *GRADE, *CATEGORY, *MODALITY}
-    table = Table(path, known, encoding=encoding)
-    file = _File(path, table, list(_records(table)), named, labels)
+    table = Table(path, {*ITEM, *GRADER, *GRADE, *CATEGORY, *MODALITY}, encoding=encoding)
+    file = _File(path, table, read_frame(table), named, labels)
     words = LabelReader(MissingWords.read(missing), relabel, labels)
-    layout, rows, used = file.long() or file.wide()
+    layout, frame, used = file.long() or file.wide()
     described, found = {**file.described(), **used}, file.notes
-    del file  # the records, of which there may be millions
-    grades = words.read([row[4] for row in rows], table.delimiter)
-    texts = {
-        name: pl.Series([row[n] for row in rows], dtype=pl.String)
-        for n, name in enumerate(("item", "modality", "category", "grader"))
-    }
-    lines = pl.Series([row[5] for row in rows], dtype=pl.Int64)
-    frame = pl.DataFrame({**texts, "grade": pl.Series(grades, dtype=pl.String), "line": lines})
-    del rows, grades
+    del file  # the cells, of which there may be millions
+    frame = frame.with_columns(words.read(frame["grade"], table.delimiter).alias("grade"))
     if frame["grade"].is_null().all():
         raise DataError(f"{path}: no grades; give a file with at least one answer")
     notes = (*found, *words.notes(), *doubtful_names(frame))
@@ -122,14 +117,14 @@ class _File:
         self,
         path: Path,
         table: Table,
-        records: Sequence[Record],
+        cells: pl.DataFrame,
         named: GradeColumns,
         labels: Sequence[str],
     ) -> None:
         self._path = path
         self._header = table.header
         self._where = f"{path}: line {table.header_line}"
-        self._records = records
+        self._cells = cells
         self._named = named
         self._words = _WORDS | {normalise(label) for label in labels}
         self.notes: list[str] = []
@@ -150,7 +145,7 @@ class _File:
             "modality": self._name(self._modality),
         }
 
-    def long(self) -> tuple[str, list[_Row], dict[str, str | list[str] | None]] | None:
+    def long(self) -> _Rows | None:
         """The rows of a long file; `None` if it is not one."""
         if self._named.graders:
             return None
@@ -181,7 +176,7 @@ class _File:
         if grade is None:
             taken = {self._item, self._category, self._modality, grader}
             grade = choose_answer(
-                str(self._path), self._header, self._records, taken, self._words, export
+                str(self._path), self._header, self._cells, taken, self._words, export
             )
         if self._item is None:
             raise DataError(
@@ -189,11 +184,9 @@ class _File:
                 f"found: {listing(self._header)}"
             )
         kept = self._kept(export)
-        rows: list[_Row] = [
-            (*self._about(r), _cell(r, grader), grade.read(r), r.line) for r in kept
-        ]
-        self._require(rows, "item", 0)
-        self._require(rows, "grader", 3)
+        rows = self._about(kept, _cell("grader", grader), grade.read(kept).alias("grade"))
+        self._require(rows, "item")
+        self._require(rows, "grader")
         if export is not None:
             self.notes.append(
                 f"Read as {export.described}: {self._name(self._item)} is the item, "
@@ -201,7 +194,7 @@ class _File:
             )
         return "long", rows, {"grader": self._name(grader), "grade": grade.name}
 
-    def wide(self) -> tuple[str, list[_Row], dict[str, str | list[str] | None]]:
+    def wide(self) -> _Rows:
         """The rows of a wide file.
 
         Raises:
@@ -210,22 +203,31 @@ class _File:
         graders = self._graders()
         if not self._named.graders:
             self._refuse_survey({grader.column for grader in graders})
-        places = [(g, self._header.index(g.column)) for g in graders]
-        rows: list[_Row] = []
-        for record in self._records:
-            item, modality, category = self._about(record)
-            if self._item is None:
-                item = f"line {record.line}"
-            rows += [
-                (item, g.modality or modality, category, g.name, record.fields[n], record.line)
-                for g, n in places
-            ]
-        self._require(rows, "item", 0)
+        rows = self._interleaved(graders)
+        self._require(rows, "item")
         used = {g.column for g in graders}
         roles = (self._item, self._category, self._modality)
         other = [name for n, name in enumerate(self._header) if name not in used and n not in roles]
         columns = list(dict.fromkeys(g.column for g in graders))
         return "wide", rows, {"graders": columns, "other": other}
+
+    def _interleaved(self, graders: Sequence[GraderColumn]) -> pl.DataFrame:
+        """A row for each record and grader, those of a record together."""
+        about, height, count = self._about(self._cells), self._cells.height, len(graders)
+        if self._item is None:
+            about = about.with_columns(item="line " + pl.col(LINE).cast(pl.String))
+        columns = [self._cells[str(self._header.index(g.column))] for g in graders]
+        order = np.arange(height * count).reshape(count, height).T.ravel()
+        repeated = about[np.repeat(np.arange(height), count)]
+        modalities = [
+            about["modality"] if g.modality is None else pl.repeat(g.modality, height, eager=True)
+            for g in graders
+        ]
+        names = [pl.repeat(g.name, height, dtype=pl.String, eager=True) for g in graders]
+        return repeated.with_columns(
+            pl.concat(each).gather(order).alias(name)
+            for name, each in (("modality", modalities), ("grader", names), ("grade", columns))
+        ).select(*_ABOUT, "grader", "grade", LINE)
 
     def _refuse_survey(self, graders: Collection[str]) -> None:
         """Refuse the table of a web form, whose rows are graders and whose columns are items.
@@ -240,10 +242,10 @@ class _File:
         )
         person = self._first((*GRADER, *RESPONDENT)) if self._item is None else None
         if person is not None:
-            names = [cell for r in self._records if (cell := r.fields[person].strip())]
+            names = given(stripped(self._cells[str(person)]))
             if (
                 len(names) > 1
-                and len(set(names)) == len(names)
+                and all(count == 1 for count in names.values())
                 and not mostly_in(names, self._words)
             ):
                 raise DataError(
@@ -266,7 +268,11 @@ class _File:
             return [GraderColumn(self._header[n], self._header[n]) for n in places]
         usual = MissingWords()
         answers = {
-            name: [cell for r in self._records if not usual(cell := r.fields[n].strip())]
+            name: {
+                cell: count
+                for cell, count in tally(stripped(self._cells[str(n)])).items()
+                if not usual(cell)
+            }
             for n, name in enumerate(self._header)
             if n not in taken and name
         }
@@ -279,17 +285,22 @@ class _File:
             by_modality=self._modality is None,
         )
 
-    def _lists(
-        self, question: Responses
-    ) -> tuple[str, list[_Row], dict[str, str | list[str] | None]]:
+    def _lists(self, question: Responses) -> _Rows:
         """The rows of an Argilla export."""
         if self._item is None:
             self._item = self._first(("_server_id",))
-        rows: list[_Row] = [
-            (*self._about(r), grader, answer, r.line)
-            for r in self._records
-            for grader, answer in question.read(str(self._path), r)
+        found = [
+            (n, grader, answer)
+            for n, row in enumerate(self._cells.iter_rows(named=True))
+            for grader, answer in question.read(str(self._path), row)
         ]
+        schema = {"row": pl.Int64, "grader": pl.String, "grade": pl.String}
+        answers = pl.DataFrame(found, schema=schema, orient="row")
+        rows = (
+            self._about(self._cells)[answers["row"]]
+            .with_columns(answers["grader"], answers["grade"])
+            .select(*_ABOUT, "grader", "grade", LINE)
+        )
         if self._item is None:
             raise DataError(f"{self._path}: no column for the item; name it with --item")
         self.notes.append(
@@ -315,7 +326,7 @@ class _File:
         """The answer named by the user, or with a usual name if the tool is unknown."""
         wanted = self._named.grade
         if wanted is not None and self._export is not None:
-            for answer in self._export.answers(self._header, self._records):
+            for answer in self._export.answers(self._header, self._cells):
                 if normalise(answer.name) == normalise(wanted):
                     return answer
         usual = () if self._export else GRADE
@@ -328,36 +339,36 @@ class _File:
         That is the case if its cells are grades, or if there is no column of the grade and no item
         is graded twice.
         """
-        names = [cell for r in self._records if (cell := r.fields[grader].strip())]
-        if names and mostly_in(names, self._words):
+        if mostly_in(given(stripped(self._cells[str(grader)])), self._words):
             return True
         if grade is not None:
             return False
-        items = Counter(_cell(r, self._item) for r in self._records)
-        return self._item is None or all(count == 1 for count in items.values())
+        return self._item is None or not (
+            self._cells.select(_cell("item", self._item))["item"].is_duplicated().any()
+        )
 
-    def _kept(self, export: Export | None) -> list[Record]:
+    def _kept(self, export: Export | None) -> pl.DataFrame:
         """The records whose answers count."""
-        kept = list(self._records)
+        kept = self._cells
         for name, values in (export.left_out if export else SET_ASIDE).items():
             position = self._first((name,))
             if position is None:
                 continue
-            sound = [r for r in kept if r.fields[position].strip().lower() not in values]
-            if len(sound) < len(kept):
+            marks = kept[str(position)]
+            aside = [mark for mark in marks.unique() if mark.strip().lower() in values]
+            sound = kept.filter(~marks.is_in(aside)) if aside else kept
+            if sound.height < kept.height:
                 self.notes.append(
-                    f"{len(kept) - len(sound)} of {len(kept)} rows are left out: "
+                    f"{kept.height - sound.height} of {kept.height} rows are left out: "
                     f"{self._header[position]} is {' or '.join(sorted(values))}."
                 )
             kept = sound
         return kept
 
-    def _about(self, record: Record) -> tuple[str | None, str | None, str | None]:
-        return (
-            _cell(record, self._item),
-            _cell(record, self._modality),
-            _cell(record, self._category),
-        )
+    def _about(self, cells: pl.DataFrame, *others: pl.Expr | pl.Series) -> pl.DataFrame:
+        """What each record is about, other columns of it, and its line."""
+        places = zip(_ABOUT, (self._item, self._modality, self._category), strict=True)
+        return cells.select(*(_cell(name, n) for name, n in places), *others, LINE)
 
     def _name(self, position: int | None) -> str | None:
         return None if position is None else self._header[position]
@@ -375,22 +386,14 @@ class _File:
             return find_column(self._header, wanted, str(self._path), option)
         return self._first(usual)
 
-    def _require(self, rows: Sequence[_Row], what: str, position: int) -> None:
-        for row in rows:
-            if row[position] is None:
-                raise DataError(
-                    f"{self._path}: line {row[-1]}: no {what}; fill it in or remove the line"
-                )
+    def _require(self, rows: pl.DataFrame, name: str) -> None:
+        for line in rows.filter(pl.col(name).is_null())[LINE].head(1):
+            raise DataError(f"{self._path}: line {line}: no {name}; fill it in or remove the line")
 
 
-def _records(table: Table) -> Iterator[Record]:
-    for each in table.records():
-        if isinstance(each, Record):
-            yield each
-        elif isinstance(each, Broken):
-            what = ": ".join(part for part in (each.reason, each.value) if part)
-            raise DataError(f"{table.path}: line {each.line}: {what}; {each.advice}")
-
-
-def _cell(record: Record, position: int | None) -> str | None:
-    return None if position is None else record.fields[position].strip() or None
+def _cell(name: str, position: int | None) -> pl.Expr:
+    """The cells of a column without outer space; null where empty, or if there is no column."""
+    if position is None:
+        return pl.lit(None, dtype=pl.String).alias(name)
+    text = stripped(pl.col(str(position)))
+    return pl.when(text != "").then(text).alias(name)

@@ -101,7 +101,7 @@ class _Named:
 def find_graders(
     where: str,
     header: Sequence[str],
-    answers: Mapping[str, Sequence[str]],
+    answers: Mapping[str, Mapping[str, int]],
     words: frozenset[str],
     notes: list[str],
     *,
@@ -115,7 +115,7 @@ def find_graders(
     Args:
         where: The file, for messages.
         header: All columns' names.
-        answers: Column that may be a grader's -> its answers.
+        answers: Column that may be a grader's -> its answers -> how often each is given.
         words: Known severities and labels, normalised.
         notes: Receives notes about columns that were not used.
         by_modality: Whether columns are distinguished by the modality in their names.
@@ -123,7 +123,7 @@ def find_graders(
     Raises:
         DataError: Fewer than two are found, or they grade different things.
     """
-    found = [name for name, given in answers.items() if given and mostly_in(given, words)]
+    found = [name for name, given in answers.items() if mostly_in(given, words)]
     if len(found) < 2:
         found = [
             name
@@ -228,13 +228,14 @@ def _is_metadata(column: str) -> bool:
     return column.startswith("_") or bool(_METADATA & set(words))
 
 
-def _sharing_labels(answers: Mapping[str, Sequence[str]]) -> list[str]:
+def _sharing_labels(answers: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Columns of few labels, most of whose answers are labels of another such column."""
     kinds = {name: {normalise(a) for a in given} for name, given in answers.items()}
     few = [
         name
         for name, kind in kinds.items()
-        if 0 < len(kind) <= _FEW_LABELS and (len(kind) < len(answers[name]) or len(kind) < 3)
+        if 0 < len(kind) <= _FEW_LABELS
+        and (len(kind) < sum(answers[name].values()) or len(kind) < 3)
     ]
     # A label's columns, so that each column is compared with all others in one look.
     columns_of: dict[str, int] = {}

@@ -6,6 +6,7 @@ spreadsheets do to cells.
 """
 
 from vlsu.data.tables.columns import find_column, listing, normalise, split_names
+from vlsu.data.tables.frames import LINE, mapped, read_frame, stripped, tally
 from vlsu.data.tables.missing import MissingWords
 from vlsu.data.tables.records import Blank, Broken, Record
 from vlsu.data.tables.rows import Row, read_rows
@@ -14,6 +15,7 @@ from vlsu.data.tables.table import Table
 from vlsu.data.tables.words import plain_number, plain_word, without_formula
 
 __all__ = [
+    "LINE",
     "Blank",
     "Broken",
     "MissingWords",
@@ -24,11 +26,15 @@ __all__ = [
     "escaped_column",
     "find_column",
     "listing",
+    "mapped",
     "normalise",
     "plain_number",
     "plain_word",
+    "read_frame",
     "read_rows",
     "split_names",
+    "stripped",
+    "tally",
     "unescape_formula",
     "without_formula",
 ]

@@ -80,6 +80,17 @@ class Table:
         """The delimiter of the fields."""
         return self._dialect.delimiter
 
+    @property
+    def body_line(self) -> int:
+        """Number of the first line below the header."""
+        return self._body + 1
+
+    @property
+    def plain_delimiter(self) -> str | None:
+        """The delimiter, if records of UTF-8 text are split at it and nowhere else."""
+        plain = self._encoding == "utf-8" and not (self._dialect.spaced or self._lenient)
+        return self.delimiter if plain and self.delimiter.isascii() else None
+
     def records(self) -> Iterator[Record | Broken | Blank]:
         """Every record below the header, in order.
 
