@@ -82,8 +82,8 @@ class RunFolder:
         CostRecord.put(tree)
         record = RunRecord(tree)
         # What was changed by hand is read all the same; what has lost its end is not.
-        seal = record.pop("checksum", None)
-        if seal is not None and len(str(seal)) != 64:
+        sealed, seal = "checksum" in record, record.pop("checksum", None)
+        if sealed and len(str(seal)) != 64:
             raise self._damaged_record()
         if record.get("status") not in _STATUSES:
             raise self._damaged_record()
