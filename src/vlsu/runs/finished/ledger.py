@@ -317,7 +317,8 @@ def _lines(
     for name in (*(name for name in wanted if name in parts), *(parts.keys() - {*wanted})):
         yield line(column, name, *parts[name], spec)
     if _has_tokens(left := difference(own, answers)):
-        yield line(column, "in no result", None, left, spec)
+        name = "first pass" if folder.has_first_pass else "in no result"
+        yield line(column, name, None, left, spec)
 
 
 def _judges(run: Run) -> list[str]:
