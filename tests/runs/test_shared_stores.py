@@ -52,6 +52,17 @@ def test_what_one_run_asked_another_does_not_pay_for_again(dataset, server, tmp_
     assert set(again.responses(keys)) == set(keys)
 
 
+def test_what_a_run_asked_before_is_put_into_the_shared_store_too(dataset, server, tmp_path):
+    # As after a kill or a full disk between the two files, which are written one after the other.
+    shared = tmp_path / "shared.sqlite"
+    alone = evaluate(dataset, server, tmp_path / "first", modalities=["text"], limit=2)
+    evaluate(dataset, server, tmp_path / "first", modalities=["text"], store=shared)
+    asked = len(server.requests)
+    second = evaluate(dataset, server, tmp_path / "second", modalities=["text"], store=shared)
+    assert len(server.requests) == asked > alone.record["requests"]["asked"] > 0
+    assert second.record["cost"]["total"] == 0
+
+
 def test_a_dry_run_counts_what_the_shared_store_has(dataset, server, tmp_path):
     shared = tmp_path / "shared.sqlite"
     evaluate(dataset, server, tmp_path / "first", modalities=["text"], store=shared)
