@@ -38,6 +38,8 @@ class SharingStore(ResponseStore):
             if not only_read:
                 _require_shareable(path, behind)
                 opened.enter_context(locked_file(behind))
+            elif _same(path, behind):
+                raise RunError(f"{path.parent}: is the run to judge again; choose another --out")
             self._behind = ResponseStore(behind, read_only=only_read)
             opened.callback(self._behind.close)
             super().__init__(path)
