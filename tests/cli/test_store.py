@@ -245,3 +245,12 @@ def test_two_processes_may_append_to_one_file(tmp_path):
                 first.flush()
                 second.flush()
     assert len(stored_bodies(file)) == 3_000
+
+
+def test_a_merge_that_finds_no_room_leaves_nothing(run, tmp_path, monkeypatch):
+    def full(*_):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("vlsu.runs.store.store.renew_schema", full)
+    command("store", "merge", run, "--out", tmp_path / "new.sqlite", expect=2)
+    assert not [*tmp_path.glob("*new.sqlite*")]

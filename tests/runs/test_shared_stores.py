@@ -52,6 +52,19 @@ def test_what_one_run_asked_another_does_not_pay_for_again(dataset, server, tmp_
     assert set(again.responses(keys)) == set(keys)
 
 
+def test_what_a_run_asked_before_is_put_into_the_shared_store_too(dataset, server, tmp_path):
+    # As after a kill or a full disk between the two files, which are written one after the other.
+    shared = tmp_path / "shared.sqlite"
+    alone = evaluate(dataset, server, tmp_path / "first", modalities=["text"], limit=2)
+    evaluate(dataset, server, tmp_path / "first", modalities=["text"], store=shared)
+    asked = len(server.requests)
+    second = evaluate(dataset, server, tmp_path / "second", modalities=["text"], store=shared)
+    assert len(server.requests) == asked > alone.record["requests"]["asked"] > 0
+    assert second.record["cost"]["total"] == 0
+    free = command("cost", tmp_path / "second", "--price", "3,4", "--json")
+    assert json.loads(free.stdout)["runs"][0]["total"] == 0
+
+
 def test_a_dry_run_counts_what_the_shared_store_has(dataset, server, tmp_path):
     shared = tmp_path / "shared.sqlite"
     evaluate(dataset, server, tmp_path / "first", modalities=["text"], store=shared)
@@ -141,6 +154,14 @@ def test_stored_answers_are_judged_again_without_asking(dataset, server, tmp_pat
     assert "cost" not in again.record
     keys = again.judgments["request_key"].to_list()
     assert set(load_run(tmp_path / "again").responses(keys)) == set(keys)
+
+
+def test_a_run_is_not_judged_again_into_itself(dataset, server, tmp_path):
+    evaluate(dataset, server, tmp_path / "first")
+    before = (tmp_path / "first" / "run.yaml").read_bytes()
+    with pytest.raises(RunError, match="is the run to judge again; choose another --out"):
+        evaluate(dataset, server, tmp_path / "first", limit=5, replay=tmp_path / "first")
+    assert (tmp_path / "first" / "run.yaml").read_bytes() == before
 
 
 def test_what_has_no_stored_answer_is_an_error_and_named(dataset, server, tmp_path, caplog):

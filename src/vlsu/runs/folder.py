@@ -93,6 +93,12 @@ class RunFolder:
             raise self._damaged_record()
         return record
 
+    @property
+    def has_first_pass(self) -> bool:
+        """Whether what was asked depends on answers that are in no result (`--policy-detail`)."""
+        prompt = self.record().get("prompt") or {}
+        return str(prompt.get("name")).endswith(", category")
+
     def _not_a_run(self) -> RunError:
         inside = sorted(str(file.parent) for file in islice(self.path.glob("*/run.yaml"), 1000))
         if not inside:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.store.digest_index import DigestIndex, digests_of
+from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["needed_by"]
 
@@ -36,6 +38,8 @@ def needed_by(runs: Sequence[Path]) -> Callable[[Sequence[str]], set[str]]:
                 f"{path}: the run is not finished, so what it needs is not known; run the same "
                 "vlsu run command again first"
             )
+        if folder.has_first_pass:
+            _add_all_stored(folder.responses_file, index)
         for file in sorted(folder.path.glob("*.parquet")):
             _add(file, index)
 
@@ -45,16 +49,26 @@ def needed_by(runs: Sequence[Path]) -> Callable[[Sequence[str]], set[str]]:
     return needed
 
 
+def _add_all_stored(file: Path, index: DigestIndex) -> None:
+    """Add all that a run has stored: what its judgments rest on indirectly is in no table."""
+    with closing(ResponseStore(file, read_only=True)) as store:
+        for keys in store.stored_keys():
+            _add_keys(keys, index)
+
+
 def _add(file: Path, index: DigestIndex) -> None:
     try:
         frame = scan_parquet(file)
         for column in set(_COLUMNS) & set(frame.collect_schema().names()):
             keys = frame.select(column).collect().get_column(column).drop_nulls().unique()
             for part in keys.to_frame().iter_slices(_ROWS):
-                listed = part.get_column(column).to_list()
-                digests = digests_of(listed)
-                fresh = np.flatnonzero(index.find(digests) == 0)
-                added = b"".join(digests[16 * each : 16 * each + 16] for each in fresh)
-                index.add(added, np.ones(len(fresh), np.int64))
+                _add_keys(part.get_column(column).to_list(), index)
     except (OSError, pl.exceptions.PolarsError):
         raise RunError(f"{file}: damaged; run the same vlsu run command again first") from None
+
+
+def _add_keys(keys: Sequence[str], index: DigestIndex) -> None:
+    digests = digests_of(keys)
+    fresh = np.flatnonzero(index.find(digests) == 0)
+    added = b"".join(digests[16 * each : 16 * each + 16] for each in fresh)
+    index.add(added, np.ones(len(fresh), np.int64))

@@ -90,9 +90,10 @@ def test_an_authority_may_be_one_of_a_folder(tmp_path, monkeypatch):
     assert posted(Server(says(whole(BODY)))).body == BODY
 
 
-def test_a_file_of_authorities_that_cannot_be_read_is_left_to_the_other_client(monkeypatch):
+def test_a_file_of_authorities_that_cannot_be_read_is_left_to_the_other_client(monkeypatch, caplog):
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/authorities.pem")
     assert trusted_context() is None
+    assert "no certificates can be read from /nowhere/authorities.pem" in caplog.text
 
 
 def test_nothing_older_than_tls_1_2():

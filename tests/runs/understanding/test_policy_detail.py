@@ -72,6 +72,18 @@ def test_the_second_pass_states_what_the_first_found_likely(dataset, chat_server
     assert len(server.requests) == asked
 
 
+def test_pruning_and_the_ledger_know_the_first_pass(dataset, chat_server, tmp_path):
+    server = chat_server(answering(lambda body: ["C2"]))
+    run = evaluate(server, dataset, tmp_path / "run")
+    command("store", "prune", tmp_path / "run", "--yes")
+    asked = len(server.requests)
+    again = evaluate(server, dataset, tmp_path / "run")
+    assert len(server.requests) == asked
+    assert again.record["requests"]["stored"] == run.record["requests"]["stored"]
+    said = json.loads(command("cost", tmp_path / "run", "--json").stdout)
+    assert "first pass" in said["runs"][0]["by"]["modality"]
+
+
 def test_without_a_list_no_category_is_left_out(dataset, chat_server, tmp_path):
     server = chat_server(answering(lambda body: completion("I cannot tell.")))
     assert evaluate(server, dataset, tmp_path / "run", modalities=["text"]).finished

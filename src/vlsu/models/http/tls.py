@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import ssl
 import sys
@@ -19,6 +20,8 @@ from vlsu.models.http.connection import Connection, Pool
 from vlsu.models.http.transport import Body, NetworkFaultError
 
 __all__ = ["SecureConnection", "TlsClient", "trusted_context"]
+
+_log = logging.getLogger(__name__)
 
 #: Bytes that are encrypted at once, and that may wait for the socket before no more are.
 PIECE = 2**17
@@ -62,6 +65,7 @@ def trusted_context() -> ssl.SSLContext | None:
     try:
         context.load_verify_locations(file or None, folder or None)
     except (OSError, ValueError):  # ssl.SSLError is an OSError
+        _log.warning("TLS: no certificates can be read from %s", file or folder)
         return None
     return context
 

@@ -242,7 +242,8 @@ def cost_figures(run: Run) -> dict[str, Any]:
 def _ledger(run: Run, folder: RunFolder, store: ResponseStore, prices: dict[str, Price]) -> Ledger:
     usage = stored_tokens(store)
     spec, record = run.record.model.spec, run.record
-    used = {name: price for name, price in prices.items() if name in usage}
+    # What was all taken over from another store has no tokens here, and costs nothing.
+    used = {name: price for name, price in prices.items() if name in usage or name == spec}
     lines = tuple(_lines(run, folder, store, usage, used))
     spared = shared_tokens(folder, store, spec) if run.finished else {}
     cost: Any = Costs(used).record(store, spared).get("cost", {})
@@ -282,7 +283,7 @@ def _left_out(run: Run, usage: Mapping[str, Tokens], prices: Mapping[str, Price]
     spec = run.record.model.spec
     if not asked or whole <= asked or spec not in prices:
         return 0.0
-    return float(whole / asked - 1) * usage[spec].list_cost(prices[spec])
+    return float(whole / asked - 1) * usage.get(spec, Tokens()).list_cost(prices[spec])
 
 
 def _lines(
@@ -317,7 +318,8 @@ def _lines(
     for name in (*(name for name in wanted if name in parts), *(parts.keys() - {*wanted})):
         yield line(column, name, *parts[name], spec)
     if _has_tokens(left := difference(own, answers)):
-        yield line(column, "in no result", None, left, spec)
+        name = "first pass" if folder.has_first_pass else "in no result"
+        yield line(column, name, None, left, spec)
 
 
 def _judges(run: Run) -> list[str]:

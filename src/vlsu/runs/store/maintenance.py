@@ -233,12 +233,9 @@ def _written_anew(file: Path) -> Iterator[ResponseStore]:
     fresh = file.with_name(f".{file.name}.new")
     for left in (fresh, beside(fresh, "-wal"), beside(fresh, "-shm")):  # by one that was killed
         left.unlink(missing_ok=True)
-    store = ResponseStore(fresh)
     try:
-        try:
+        with closing(ResponseStore(fresh)) as store:
             yield store
-        finally:
-            store.close()
         for left in (beside(file, "-wal"), beside(file, "-shm")):  # of reading the old file
             if left.exists() and left.name.endswith("-wal") and left.stat().st_size:
                 raise RunError(f"{file}: another program writes to it; close it and try again")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vlsu.runs.store.connections import beside, connect_read_only
 from vlsu.runs.store.salvage import readable_rows
+from vlsu.runs.store.tables import FORMER
 
 __all__ = ["may_be_store"]
 
@@ -28,4 +29,4 @@ def may_be_store(file: Path) -> bool:
             names = {name for (name,) in tables}
     except sqlite3.Error:
         return next(readable_rows(file), None) is not None
-    return not names or "responses" in names
+    return not names or not names.isdisjoint(("responses", FORMER))

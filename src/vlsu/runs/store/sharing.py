@@ -22,7 +22,7 @@ class SharingStore(ResponseStore):
 
     What is looked for and is only in the other one is copied, so that the run has all it rests on
     in its own folder; what others have paid for costs the run nothing. What is put goes into both,
-    unless the other is only read.
+    and so does what is looked for and is only in the run's own, unless the other is only read.
 
     Args:
         path: The run's own.
@@ -38,6 +38,8 @@ class SharingStore(ResponseStore):
             if not only_read:
                 _require_shareable(path, behind)
                 opened.enter_context(locked_file(behind))
+            elif _same(path, behind):
+                raise RunError(f"{path.parent}: is the run to judge again; choose another --out")
             self._behind = ResponseStore(behind, read_only=only_read)
             opened.callback(self._behind.close)
             super().__init__(path)
@@ -47,6 +49,8 @@ class SharingStore(ResponseStore):
     def stored(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a response; one only in the other store is taken over."""
         there = super().stored(keys)
+        if self._both:
+            self._give(there)
         missing = [key for key in dict.fromkeys(keys) if key not in there]
         if not missing or not (rows := self._behind.rows(missing)):
             return there
@@ -55,6 +59,16 @@ class SharingStore(ResponseStore):
         self.add(Batch(rows, usage=[_taken_over(kept[key]) for key in found if key in kept]))
         self.taken_over += len(found)
         return there | found
+
+    def _give(self, keys: set[str]) -> None:
+        """Put into the other store what only the run's own has.
+
+        So it is after a kill or a full disk between the two, and of what the run asked without it.
+        """
+        there = self._behind.stored([*keys])
+        if lacking := [key for key in keys if key not in there]:
+            usage = [*self.usage_rows(lacking).values()]
+            self._behind.add(Batch(self.rows(lacking), usage=usage))
 
     def put(self, key: str, raw: Raw, attempts: int) -> None:
         """Store a response in both."""
