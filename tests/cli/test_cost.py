@@ -255,6 +255,27 @@ def test_a_run_by_batches_costs_what_its_prices_of_batches_say(
     assert found["by"]["modality"]["joint"]["batched_input_tokens"] == 12 * 5000
 
 
+@pytest.mark.parametrize("batch", [False, True])
+def test_what_sharing_saved_is_the_same_in_the_record_where_more_was_asked_before(
+    data: Dataset, tmp_path: Path, batch: bool
+) -> None:
+    out = tmp_path / "run"
+    with batch_servers() as start:
+        server = start(OpenAIServer(answer))
+        line = (
+            *("run", "understanding", data.path, "--model", "openai/mock", "--out", out),
+            *("--base-url", server.base_url, "--price", "4,16"),
+        )
+        said(*line, *(("--batch", "--batch-wait", "none") if batch else ()))
+        said(*line, "--limit", "9", *(("--batch",) if batch else ()))
+    run = load_run(out)
+    shared = run.record["requests"]["shared"]
+    assert shared == run.judgments.height - run.judgments["request_key"].n_unique() > 0
+    assert run.record.cost.saved["shared"] > 0
+    (found,) = cost(out)["runs"]
+    assert found["saved"] == run.record.cost.saved
+
+
 def test_of_a_run_that_was_stopped_the_cost_so_far_is_told(
     data: Dataset, server: ChatServer, tmp_path: Path
 ) -> None:

@@ -196,3 +196,17 @@ def test_the_time_a_run_takes_is_that_at_the_slowest_known_rate() -> None:
     assert timed(guess, RunRecord(), Limits()) == guess
     for odd in ({"ended": None}, {"ended": "yesterday"}, {"started": "2026-11-29T11:00:00+00:00"}):
         assert timed(guess, RunRecord({**before, **odd}), Limits()).seconds is None
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        {"input": 1, "output": 2, "cahced": 0.1},
+        {"input": 1, "output": 2, "batch": {"input": 1, "output": 2, "cahced": 0.1}},
+    ],
+)
+def test_a_misspelt_part_of_a_price_is_no_part_left_out(price: object) -> None:
+    with pytest.raises(UsageError, match="'cahced' is no part of a price; did you mean 'cached'"):
+        read_price(price, "openai/m")
+    with pytest.raises(UsageError, match="expected input and output"):
+        read_price({"input": 1, "output": 2, "batch": True}, "openai/m")

@@ -9,8 +9,10 @@ import pytest
 import vlsu
 from tests.conftest import grade, make_dataset
 from tests.support.commands import vlsu as command
+from tests.support.values import present
 from vlsu.errors import RunError, UsageError
 from vlsu.runs import Limits, Price, ResponseStore, UnderstandingOptions, load_run, prepare
+from vlsu.runs.finished.ledger import ledger
 from vlsu.runs.writing import locked_file
 
 
@@ -40,8 +42,16 @@ def test_what_one_run_asked_another_does_not_pay_for_again(dataset, server, tmp_
     assert len(server.requests) - asked == second.record["requests"]["needed"] - texts
     assert second.record["requests"]["reused"] == texts
     assert second.record["store"] == str(shared)
-    # What the other run paid for costs this one nothing.
     alone = evaluate(dataset, server, tmp_path / "alone")
+    # What the other run paid for costs this one nothing, in the parts of the bill as in the sum.
+    found = ledger(second)
+    lines = found.of("modality")
+    assert sum(present(line.cost) for line in lines.values()) == pytest.approx(found.total)
+    paid_for = sum(present(line.requests) for line in lines.values())
+    assert paid_for == second.record["requests"]["asked"]
+    assert found.listed == pytest.approx(ledger(alone).listed, abs=1e-6)
+    assert found.saved == second.record["cost"]["saved"]
+    assert found.saved["store"] > 0
     paid = alone.record["cost"]["total"] - first.record["cost"]["total"]
     assert second.record["cost"]["total"] == pytest.approx(paid, abs=1e-6)
     assert second.metrics == alone.metrics

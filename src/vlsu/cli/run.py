@@ -192,7 +192,9 @@ def understanding(
             evaluation.check(folders[name])
     begun = time.monotonic()
     budgets = {name: each.options.limits.budget() for name, each in evaluations.items()}
-    if several and batching is not None:  # all are handed in before one is waited for
+    if (
+        several and batching is not None and not batching.cancel
+    ):  # all are handed in before one is waited for
         for name, evaluation in evaluations.items():
             say(f"model: {name}")
             with (progress := RunProgress()).shown():

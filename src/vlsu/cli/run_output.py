@@ -15,7 +15,12 @@ SHOWN = (
     *("families", "reruns", "outcomes", "judge_outcomes"),
 )
 #: Reason for which less than the list price was paid -> in words.
-SAVED_BY = {"cache": "the provider's cache", "batch": "the batch", "shared": "shared requests"}
+SAVED_BY = {
+    "cache": "the provider's cache",
+    "batch": "the batch",
+    "shared": "shared requests",
+    "store": "answers that other runs paid for",
+}
 #: Of these, those shown only where the judge of an alignment run detects refusals.
 REFUSAL_TABLES = ("headline", "families")
 

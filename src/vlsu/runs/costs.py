@@ -22,10 +22,12 @@ class Tokens(NamedTuple):
     Attributes:
         direct: Of responses that were asked for one by one.
         batched: Of those that came by a batch interface.
+        taken_over: Of those out of a store that other runs have paid for; they cost nothing.
     """
 
     direct: TokenCounts = TokenCounts()
     batched: TokenCounts = TokenCounts()
+    taken_over: TokenCounts = TokenCounts()
 
     def cost(self, price: Price) -> float:
         """What was paid for them."""
@@ -38,6 +40,10 @@ class Tokens(NamedTuple):
     def list_cost(self, price: Price) -> float:
         """What would have been paid without caches and batches."""
         return price.list_cost_of(self.direct) + price.list_cost_of(self.batched)
+
+    def taken_over_cost(self, price: Price) -> float:
+        """The same of what other runs have paid for."""
+        return price.list_cost_of(self.taken_over)
 
 
 _NONE = Tokens()
@@ -68,8 +74,8 @@ class Costs:
         ``total`` is over all starts, ``of`` the same by SPEC, ``of_start`` that of this one;
         ``saved`` is what was paid less than the list price, and why: ``shared`` of requests that
         served several samples, ``batch`` by a batch's price, and ``cache`` by the provider's cache
-        (at the price of a batch where it came by one). With ``total`` they add up to that list
-        price.
+        (at the price of a batch where it came by one); ``store``, if there are such, of what other
+        runs have paid for. With ``total`` they add up to that list price.
 
         Args:
             store: The responses.
@@ -88,12 +94,14 @@ class Costs:
             uncached[spec] = tokens.without_cache(price)
             listed[spec] = tokens.list_cost(price)
         again = [p.list_cost_of(shared[spec]) for spec, p in self.prices.items() if spec in shared]
+        stored = sum(usage.get(s, _NONE).taken_over_cost(p) for s, p in self.prices.items())
         prices = self.prices.values()
         currencies = {price.currency for price in prices}
         saved = {
             "cache": sum(uncached.values()) - sum(total.values()),
             "batch": sum(listed.values()) - sum(uncached.values()),
             "shared": sum(again),
+            **({"store": stored} if stored else {}),
         }
         return {
             "cost": {
@@ -141,11 +149,13 @@ def recorded_prices(record: RunRecord) -> dict[str, Price]:
 def stored_tokens(store: ResponseStore) -> dict[str, Tokens]:
     """The tokens of all responses of a store, by the SPEC of the model asked."""
     batched = {spec: TokenCounts(*counts) for spec, counts in store.usage(batched=True).items()}
+    taken_over = {s: TokenCounts(*counts) for s, counts in store.usage_taken_over().items()}
+    asked = store.usage()
     found = {}
-    for spec, counts in store.usage().items():
-        of_batches = batched.get(spec, TokenCounts())
+    for spec in dict.fromkeys((*asked, *taken_over)):
+        of_batches, counts = batched.get(spec, TokenCounts()), asked.get(spec, TokenCounts())
         direct = TokenCounts(*(n - m for n, m in zip(counts, of_batches, strict=True)))
-        found[spec] = Tokens(direct, of_batches)
+        found[spec] = Tokens(direct, of_batches, taken_over.get(spec, TokenCounts()))
     return found
 
 

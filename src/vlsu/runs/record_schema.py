@@ -148,7 +148,8 @@ class CostRecord(_Part):
         of: The total by SPEC.
         source: Where the prices come from.
         prices: By SPEC, of a million tokens.
-        saved: What was paid less than the list price, by reason: ``cache``, ``batch``, ``shared``.
+        saved: What was paid less than the list price, by reason: ``cache``, ``batch``, ``shared``,
+            and ``store`` where other runs have paid for answers.
     """
 
     NEEDED = ("total",)

@@ -202,7 +202,9 @@ class Session:
             # A step of a draw asks again what failed in an earlier one, so more than is needed.
             reused = min(reused, needed) if self.stopped else max(0, needed - asked)
         planned = sum(tally.planned for tally in self.tallies)
-        shared = {} if self.stopped else {"shared": max(0, planned - asked - reused)}
+        # Batches of an earlier start may hold more than is needed now.
+        of_plan = asked if needed is None else min(asked, needed)
+        shared = {} if self.stopped else {"shared": max(0, planned - of_plan - reused)}
         self.record["requests"] = {
             **({} if needed is None else {"needed": needed}),
             "asked": asked,
@@ -215,7 +217,7 @@ class Session:
         }
         self.record["images"] = self.store.image_changes(self.record.model.spec)
         # Judgments are written once all is asked; which requests were shared is known from them.
-        spared = self._shared(self.record.model.spec) if shared.get("shared") else {}
+        spared = {} if self.stopped else self._shared(self.record.model.spec)
         self.record |= self.costs.record(self.store, spared)
 
 

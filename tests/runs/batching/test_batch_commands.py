@@ -231,6 +231,24 @@ def test_a_batch_that_may_not_have_been_handed_in_can_be_cancelled(
     assert (metrics(tmp_path / "R"), server.submits()) == (direct[0], 1)
 
 
+def test_a_batch_that_is_taken_without_being_named_is_looked_for(dataset, serve, direct, tmp_path):
+    server = serve(OpenAIServer(by_content))
+    server.fail("POST", "/batches", accepted=True, status=200, body={"object": "batch"})
+    vlsu(*command(dataset, server, tmp_path / "R", "--batch"))
+    assert (metrics(tmp_path / "R"), server.paid.total()) == direct
+    assert server.submits() == 1
+
+
+def test_batches_of_several_models_are_cancelled(dataset, serve, direct, tmp_path):
+    server = serve(OpenAIServer(by_content, [Course(polls=9)]))
+    line = command(dataset, server, tmp_path / "R", "--model", "openai/other")
+    vlsu(*line, "--batch", "--batch-wait", "none")
+    said = vlsu(*line, "--batch-cancel").stderr
+    assert "no batch" not in said
+    for name in ("mock", "other"):
+        assert f"1 batch of openai/{name} with {direct[1]} requests cancelled" in said
+
+
 def test_only_a_batch_that_the_provider_does_not_know_is_given_up(dataset, serve, direct, tmp_path):
     server = serve(OpenAIServer(by_content))
     line = command(dataset, server, tmp_path / "R")

@@ -35,6 +35,8 @@ __all__ = [
 #: The parts of a price, in the order in which people write them; the last two may be left out.
 _PARTS = ("input", "output", "cached", "cache_write")
 _CACHE_PARTS = _PARTS[2:]
+#: What else stands beside them in a price that is written down.
+_BESIDE = ("batch", "source", "currency")
 
 #: In flight at most when the user gives no number: what a server can take is found by trying.
 MOST_IN_FLIGHT = 1024
@@ -217,6 +219,11 @@ def known_price(spec: str) -> Price | None:
 
 
 def _price(given: object, where: str, source: str = "given", currency: str | None = None) -> Price:
+    for tree, names in ((given, _PARTS + _BESIDE), (_batch_of(given), _PARTS)):
+        for name in tree if isinstance(tree, Mapping) else ():
+            if name not in names:  # a misspelt part would be charged as other input is
+                near = did_you_mean(str(name), list(names))
+                raise UsageError(f"{where}: {name!r} is no part of a price; {near}")
     try:
         if not isinstance(given, Mapping):
             raise ValueError
@@ -237,6 +244,10 @@ def _price(given: object, where: str, source: str = "given", currency: str | Non
         currency=currency,
         batch=batch,
     )
+
+
+def _batch_of(given: object) -> object:
+    return given.get("batch") if isinstance(given, Mapping) else None
 
 
 def _rates(given: Mapping[str, Any]) -> BatchPrice:
@@ -262,6 +273,8 @@ def _times(rates: BatchPrice, factor: object) -> BatchPrice:
 
 
 def _money(given: Any) -> float:
+    if isinstance(given, bool):
+        raise ValueError
     amount = float(given)
     if not 0 <= amount < math.inf:
         raise ValueError

@@ -143,6 +143,8 @@ class Provider:
                 )
             try:
                 made = await self.service.submit(batch.label, lines, batch.requests)
+                if not made.id:  # it may have been taken, and is looked for
+                    raise BatchUnavailableError("the server's answer names no batch")
             except BatchUnavailableError as error:
                 if waiting:
                     return None

@@ -40,6 +40,7 @@ SAVINGS = {
     "cache": "the provider's cache",
     "batch": "the batch interface",
     "shared": "requests that served several samples",
+    "store": "answers that other runs paid for",
     "sampling": "samples that a draw left out",
 }
 
@@ -52,7 +53,8 @@ class Line:
         part: What it is one of: ``model``, ``judge``, ``modality`` or ``framing``; lines of one
             kind add up, as far as each response belongs to one of them.
         name: Which.
-        requests: Different requests with a response that is used; `None` where it is not known.
+        requests: Different requests with a response that is used, without those that other runs
+            have paid for; `None` where it is not known.
         tokens: Of these responses.
         cost: In the currency of the prices; `None` without a price.
     """
@@ -310,7 +312,8 @@ def _lines(
     # What was answered and is in no result now, such as of a larger --limit before.
     own = answers if spec in judges else usage.get(spec, Tokens())
     yield line("model", spec, sum(n for n, _ in parts.values()), own, spec)
-    asked = asked_of_judges(folder) if judges else {}
+    taken_over = any(any(tokens.taken_over) for tokens in usage.values())
+    asked = asked_of_judges(folder, store, taken_over=taken_over) if judges else {}
     for judge in judges:
         rest = usage.get(judge, Tokens())
         tokens = difference(rest, answers) if judge == spec else rest

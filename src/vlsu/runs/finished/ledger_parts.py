@@ -15,6 +15,7 @@ from vlsu.runs.asking.limits import TokenCounts
 from vlsu.runs.costs import Tokens
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.store.usage import KeptTokens
 
 __all__ = ["answered_tokens", "asked_of_judges", "difference", "images_tokens", "sum_of"]
 
@@ -44,24 +45,26 @@ def answered_tokens(
             )
             for each, known in zip(frames, names, strict=True)
         )
-        mixed = any(whole.batched) and any(whole.direct)
+        kinds = [name for name, counts in zip(whole._fields, whole, strict=True) if any(counts)]
+        mixed = len(kinds) > 1
         if not mixed:  # the hash of a key takes a quarter of its memory
             hashed = frame.with_columns(pl.col("request_key").hash())
             once = hashed.unique([column, "request_key"], keep="any")
             sums = _summed(once, column).collect(engine="streaming")
         else:
             every = frame.unique([column, "request_key"], keep="any").collect(engine="streaming")
-            batched = _batched(every["request_key"], store)
-            sums = _summed(every.lazy(), column, batched=pl.lit(batched)).collect()
+            kind = _kinds(every["request_key"], store)
+            sums = _summed(every.lazy(), column, kind=pl.lit(kind)).collect()
     except (OSError, pl.exceptions.PolarsError):
         raise _damaged(folder.judgments_file) from None
     found: dict[str, tuple[int, Tokens]] = {}
     for row in sums.iter_rows(named=True):
         counts = TokenCounts(*(row[name] for name in TOKEN_COUNTS))
-        came_in_batch = row["batched"] if mixed else any(whole.batched)
-        of = Tokens(batched=counts) if came_in_batch else Tokens(counts)
+        kind_of = row["kind"] if mixed else (kinds or ["direct"])[0]
+        of = Tokens()._replace(**{kind_of: counts})
         n, before = found.get(row[column], (0, Tokens()))
-        found[row[column]] = n + row["requests"], sum_of([before, of])
+        paid = 0 if kind_of == "taken_over" else row["requests"]
+        found[row[column]] = n + paid, sum_of([before, of])
     return found
 
 
@@ -97,15 +100,22 @@ def _images_of(keys: Sequence[str], store: ResponseStore) -> int | None:
     return sum(known) if known else None
 
 
-def asked_of_judges(folder: RunFolder) -> dict[str, int]:
-    """Different requests to each judge."""
+def asked_of_judges(
+    folder: RunFolder, store: ResponseStore, *, taken_over: bool = False
+) -> dict[str, int]:
+    """Different requests to each judge.
+
+    Args:
+        folder: Of the run.
+        store: Its responses.
+        taken_over: Whether other runs have paid for some, which do not count.
+    """
     try:
-        table = (
-            scan_parquet(folder.verdicts_file)
-            .group_by("judge")
-            .agg(pl.col("judge_key").drop_nulls().n_unique())
-            .collect(engine="streaming")
-        )
+        columns = scan_parquet(folder.verdicts_file).select("judge", "judge_key")
+        asked = columns.drop_nulls("judge_key").unique().collect(engine="streaming")
+        if taken_over:
+            asked = asked.filter(_kinds(asked["judge_key"], store) != "taken_over")
+        table = asked.group_by("judge").len()
     except (OSError, pl.exceptions.PolarsError):
         raise _damaged(folder.verdicts_file) from None
     return dict(table.iter_rows())
@@ -126,20 +136,26 @@ def _summed(frame: pl.LazyFrame, column: str, **more: pl.Expr) -> pl.LazyFrame:
     )
 
 
-def _batched(keys: pl.Series, store: ResponseStore) -> pl.Series:
-    """Of each request, whether its response came by a batch interface."""
-    found: list[bool] = []
+def _kinds(keys: pl.Series, store: ResponseStore) -> pl.Series:
+    """Of each request, which of the `Tokens` its response counts to."""
+    found: list[str] = []
     for start in range(0, len(keys), _LOOKUP):
         part = keys.slice(start, _LOOKUP).to_list()
         kept = store.tokens(part)
-        found += [key in kept and kept[key].batched for key in part]
-    return pl.Series("batched", found, dtype=pl.Boolean)
+        found += [_kind(kept.get(key)) for key in part]
+    return pl.Series("kind", found, dtype=pl.Categorical)
+
+
+def _kind(kept: KeptTokens | None) -> str:
+    if kept is None:
+        return "direct"
+    return "taken_over" if kept.taken_over else "batched" if kept.batched else "direct"
 
 
 def sum_of(parts: Sequence[Tokens]) -> Tokens:
     """All of them together."""
     totals = []
-    for kind in ("direct", "batched"):
+    for kind in Tokens._fields:
         each = [getattr(tokens, kind) for tokens in parts]
         totals.append(TokenCounts(*map(sum, zip(*each, strict=True))) if each else TokenCounts())
     return Tokens(*totals)

@@ -351,7 +351,7 @@ class ResponseStore:
             return self._tallies.count()
 
     def usage(self, *, batched: bool | None = None) -> dict[str, tuple[int, ...]]:
-        """Sums of tokens over all stored responses, by the SPEC of the model asked.
+        """Sums of tokens over all responses that this store's runs asked for, by the model's SPEC.
 
         Args:
             batched: Only of those that came by a batch interface, or only of the others.
@@ -361,6 +361,11 @@ class ResponseStore:
         """
         with self._explained():
             return self._tallies.usage(batched)
+
+    def usage_taken_over(self) -> dict[str, tuple[int, ...]]:
+        """The same of the responses that came out of another store."""
+        with self._explained():
+            return self._tallies.usage("taken over")
 
     def tokens(self, keys: Sequence[str]) -> dict[str, KeptTokens]:
         """The tokens that are kept of the responses of these keys."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from vlsu.models.base import TOKEN_COUNTS
 from vlsu.runs.store.lookup import Lookup
@@ -31,11 +31,13 @@ _WHICH = {
     None: f"origin != {TAKEN_OVER}",
     True: f"origin = {BATCHED}",
     False: f"origin NOT IN ({BATCHED}, {TAKEN_OVER})",
+    "taken over": f"origin = {TAKEN_OVER}",
 }
 _FORMER_WHICH = {
     None: "1",
     True: "key IN (SELECT key FROM batched)",
     False: "key NOT IN (SELECT key FROM batched)",
+    "taken over": "0",
 }
 
 
@@ -87,18 +89,23 @@ class Tallies:
             marks = ",".join("?" * len(part))
             yield from self._connection.execute(f"{select} IN ({marks})", part)
 
-    def usage(self, batched: bool | None) -> dict[str, tuple[int, ...]]:
-        """Sums of tokens by SPEC, of all that was asked or of what came (not) in a batch."""
+    def usage(self, which: bool | Literal["taken over"] | None) -> dict[str, tuple[int, ...]]:
+        """Sums of tokens by SPEC.
+
+        Args:
+            which: Of all that was asked (`None`), of what of it came in a batch (true) or not, or
+                of what was taken over from another store.
+        """
         found: list[tuple[str, tuple[float, ...]]] = []
         if self._has("response_tokens", "specs"):
             specs = dict(self._connection.execute("SELECT number, spec FROM specs").fetchall())
-            for number, *counts in self._connection.execute(SUMS.format(which=_WHICH[batched])):
+            for number, *counts in self._connection.execute(SUMS.format(which=_WHICH[which])):
                 found.append((str(specs.get(number, "")), tuple(counts)))
         if self._has("tokens"):
-            which = _FORMER_WHICH[batched]
+            former = _FORMER_WHICH[which]
             if not self._has("batched"):
-                which = "0" if batched else "1"
-            for spec, *counts in self._connection.execute(FORMER_SUMS.format(which=which)):
+                former = "0" if which else "1"
+            for spec, *counts in self._connection.execute(FORMER_SUMS.format(which=former)):
                 found.append((str(spec), tuple(counts)))
         sums: dict[str, tuple[float, ...]] = {}
         for spec, counts in found:

@@ -41,10 +41,12 @@ class KeptTokens(NamedTuple):
     Attributes:
         counts: In the order of `vlsu.models.base.TOKEN_COUNTS`; what is not known counts as none.
         batched: Whether it came by a batch interface.
+        taken_over: Whether it came out of another store, so that another run has paid for it.
     """
 
     counts: tuple[int, ...]
     batched: bool
+    taken_over: bool
 
 
 def bounded_tokens(response: Response) -> tuple[int | None, ...]:
@@ -57,4 +59,4 @@ def kept_tokens(row: Sequence[object]) -> KeptTokens:
     """The tokens in a row of key, SPEC, origin and counts."""
     _, _, origin, *counts = row
     numbers = tuple(n if isinstance(n, int) else 0 for n in counts)
-    return KeptTokens(numbers, origin == BATCHED)
+    return KeptTokens(numbers, origin == BATCHED, origin == TAKEN_OVER)
