@@ -147,10 +147,12 @@ def grades_from_frame(
     pair = (pl.col("item") * 4 + pl.col("modality").fill_null(3)) * len(graders) + pl.col("grader")
     require(frame, pair.is_first_distinct().not_(), answered)
     labels, spellings, frame = _coded(frame, tuple(order), nominal, source)
+    frame = frame.select(*_KEYS, "category", "grader", "code")  # what is needed from here on
     units, divided, undecided = _units(frame)
     item = units["item"].to_numpy()
     answers = (
         frame.lazy()
+        .select(*_KEYS, "grader", "code")
         .filter(pl.col("code").is_not_null())
         .join(units.lazy().select(*_KEYS, "unit"), on=_KEYS, nulls_equal=True)
         .select("unit", "grader", "code")
