@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -160,3 +162,22 @@ def test_tables_come_in_blocks_and_miss_no_group() -> None:
     sums = [np.bincount(group, weights=each[cell] * count).astype(np.int64) for each in added]
     np.testing.assert_array_equal(groups.sums(added), sums)
     np.testing.assert_array_equal(groups.sums(added[:1]), sums[:1])
+
+
+def test_groups_that_are_alike_are_kept_once_with_how_many_there_are() -> None:
+    rng = np.random.default_rng(5)
+    sizes = rng.integers(1, 4, size=6000)
+    start = np.concatenate([[0], np.cumsum(sizes)])
+    cell = np.concatenate([np.sort(rng.permutation(4)[:size]) for size in sizes]).astype(np.int32)
+    count = rng.integers(1, 3, size=len(cell)).astype(np.int32)
+    groups = GroupCounts(start, cell, count, np.zeros(4, dtype=np.int64))
+    kinds, repeats = groups.kinds
+
+    def of(each: GroupCounts) -> list[tuple[tuple[int, int], ...]]:
+        pairs = list(zip(each.cell.tolist(), each.count.tolist(), strict=True))
+        return [tuple(pairs[a:b]) for a, b in pairwise(each.start.tolist())]
+
+    assert dict(zip(of(kinds), repeats.tolist(), strict=True)) == Counter(of(groups))
+    few = GroupCounts(start[:11], cell[: start[10]], count[: start[10]], groups.alone)
+    assert few.kinds[0] is few
+    assert few.kinds[1].tolist() == [1] * 10

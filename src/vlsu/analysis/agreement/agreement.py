@@ -122,23 +122,34 @@ def grader_agreement(
         graded = read.graded.sort("grader", "unit")
         answers = UnitAnswers(*(graded[name].to_numpy() for name in ("unit", "grader", "code")))
     comparisons = compare_with_consensus(read, consensus="others", ties=ties, seed=seed)
-    whole = np.full(read.units.height, True)
+    whole, counts = np.full(read.units.height, True), read.counts()
+
+    def agreement(inside: BoolArray, name: str) -> dict[str, object]:
+        return unit_agreement(
+            counts[inside],
+            read.item[inside],
+            ordinal=read.ordinal,
+            name=name,
+            bootstrap=bootstrap,
+            answers=None if answers is None else answers.of_units(np.flatnonzero(inside)),
+        )
+
     tree: dict[str, object] = {
         "labels": list(read.labels),
         "ordinal": read.ordinal,
         "counts": _counts(read),
-        "overall": _agreement(read, whole, "overall", bootstrap, answers),
+        "overall": agreement(whole, "overall"),
     }
     if read.units["modality"].is_not_null().any():
         tree["modalities"] = {
-            m: _agreement(read, _equal(read, "modality", m), f"modalities.{m}", bootstrap, answers)
+            m: agreement(_equal(read, "modality", m), f"modalities.{m}")
             for m in MODALITIES
             if m in read.units["modality"]
         }
     categories = read.units["category"].drop_nulls().unique().to_list()
     if categories:
         tree["categories"] = {
-            c: _agreement(read, _equal(read, "category", c), f"categories.{c}", bootstrap, answers)
+            c: agreement(_equal(read, "category", c), f"categories.{c}")
             for c in sorted(categories, key=natural_order)
         }
     tree |= {
@@ -193,20 +204,3 @@ def _counts(read: Grades) -> dict[str, object]:
 def _equal(read: Grades, column: str, value: str) -> BoolArray:
     equal: BoolArray = read.units[column].eq_missing(value).to_numpy()
     return equal
-
-
-def _agreement(
-    read: Grades,
-    inside: BoolArray,
-    name: str,
-    bootstrap: Bootstrap,
-    answers: UnitAnswers | None,
-) -> dict[str, object]:
-    return unit_agreement(
-        read.counts()[inside],
-        read.item[inside],
-        ordinal=read.ordinal,
-        name=name,
-        bootstrap=bootstrap,
-        answers=None if answers is None else answers.of_units(np.flatnonzero(inside)),
-    )

@@ -106,16 +106,13 @@ def grades_from_frame(
         ("modality", "category", "line"),
         {"line": pl.Int64},
     ).with_columns(
-        place=pl.concat_str(
-            pl.when(pl.col("line").is_null()).then(pl.lit("row ")).otherwise(pl.lit("line ")),
-            pl.col("line").fill_null(pl.int_range(1, pl.len() + 1)),
-        ),
+        row=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
         grade=pl.col("grade").str.strip_chars(),
         modality=pl.col("modality").str.strip_chars().str.to_lowercase(),
     )
 
     def error(row: Row, what: str) -> DataError:
-        return DataError(f"{source}: {row['place']}: {what}")
+        return DataError(f"{source}: {_place(row)}: {what}")
 
     require(
         frame,
@@ -150,12 +147,14 @@ def grades_from_frame(
     pair = (pl.col("item") * 4 + pl.col("modality").fill_null(3)) * len(graders) + pl.col("grader")
     require(frame, pair.is_first_distinct().not_(), answered)
     labels, spellings, frame = _coded(frame, tuple(order), nominal, source)
+    frame = frame.select(*_KEYS, "category", "grader", "code")  # what is needed from here on
     units, divided, undecided = _units(frame)
     item = units["item"].to_numpy()
     answers = (
         frame.lazy()
+        .select(*_KEYS, "grader", "code")
         .filter(pl.col("code").is_not_null())
-        .join(units.lazy(), on=_KEYS, nulls_equal=True)
+        .join(units.lazy().select(*_KEYS, "unit"), on=_KEYS, nulls_equal=True)
         .select("unit", "grader", "code")
         .sort("unit", "grader")
         .collect()
@@ -178,27 +177,31 @@ def _number(column: str, names: pl.Series) -> pl.Expr:
 
 def _units(frame: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
     """The units, of how many graders name different categories, and how many of these have none."""
-    named = frame.group_by(*_KEYS, "category").len("votes")
-    most = (
-        named.drop_nulls("category")
-        .filter(pl.col("votes") == pl.col("votes").max().over(_KEYS))
-        .group_by(*_KEYS)
-        .agg(
-            category=pl.when(pl.len() == 1).then(pl.col("category").first()),
-        )
-    )
-    kinds = named.group_by(*_KEYS).agg(kinds=pl.len())
+    names = frame["category"].drop_nulls().unique().sort()
+    numbered = frame.select(*_KEYS, number=_number("category", names).fill_null(-1))
     units = (
-        kinds.join(most, on=_KEYS, how="left", nulls_equal=True)
+        numbered.group_by(*_KEYS)
+        .agg(low=pl.col("number").min(), high=pl.col("number").max())
         .sort(*_KEYS)
         .with_columns(unit=pl.int_range(pl.len(), dtype=pl.Int64))
     )
-    divided = units.filter(pl.col("kinds") > 1)
-    return (
-        units.select(*_KEYS, "category", "unit"),
-        divided.height,
-        divided["category"].null_count(),
+    divided = units.filter(pl.col("low") != pl.col("high")).select(*_KEYS)
+    most = (
+        numbered.join(divided, on=_KEYS, how="semi", nulls_equal=True)
+        .filter(pl.col("number") >= 0)
+        .group_by(*_KEYS, "number")
+        .len("votes")
+        .filter(pl.col("votes") == pl.col("votes").max().over(_KEYS))
+        .group_by(*_KEYS)
+        .agg(most=pl.when(pl.len() == 1).then(pl.col("number").first()))
     )
+    decided = units.join(most, on=_KEYS, how="left", nulls_equal=True, maintain_order="left")
+    one = pl.col("low") == pl.col("high")
+    number = pl.when(one).then(pl.col("low")).otherwise(pl.col("most"))
+    found = decided.select(*_KEYS, "unit", number=pl.when(number >= 0).then(number))
+    category = names.gather(found["number"]).alias("category")
+    undecided = divided.height - most["most"].len() + most["most"].null_count()
+    return found.select(*_KEYS, category, "unit"), divided.height, undecided
 
 
 def _without_nan(grades: Frame) -> Frame:
@@ -248,8 +251,8 @@ def _coded(
         )
     wrong = {a for a, code in codes.items() if code is None}
     if wrong:
-        place, answer = frame.filter(pl.col("grade").is_in(wrong)).select("place", "grade").row(0)
-        raise DataError(f"{source}: {place}: {answer[:60]!r} is no grade; {fix}")
+        row = frame.filter(pl.col("grade").is_in(wrong)).row(0, named=True)
+        raise DataError(f"{source}: {_place(row)}: {row['grade'][:60]!r} is no grade; {fix}")
     coded = frame.with_columns(
         code=pl.col("grade").replace_strict(
             {**codes, **dict.fromkeys(unsure, UNSURE)}, default=None, return_dtype=pl.Int64
@@ -267,6 +270,10 @@ def _severity(answer: str) -> int | None:
         return int(Severity.parse(plain_word(answer)))
     except PolicyError:
         return None
+
+
+def _place(row: Row) -> str:
+    return f"row {row['row']}" if row["line"] is None else f"line {row['line']}"
 
 
 def _unit(row: Row, items: pl.Series) -> str:

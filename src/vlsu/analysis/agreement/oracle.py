@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -36,6 +37,8 @@ CONSENSUS: tuple[Consensus, ...] = ("others", "all")
 #: What becomes of a majority that several labels have.
 TIES: tuple[Ties, ...] = ("random", "worse", "drop")
 
+#: Comparisons that are counted at once.
+_CHUNK = 1 << 18
 #: Code of a unit that the grader did not answer, where another modality of the item was.
 _SILENT = -2
 #: Code of a consensus that is not there.
@@ -186,14 +189,17 @@ def oracle_metrics(
     """
     if comparisons is None:
         comparisons = compare_with_consensus(grades, consensus=consensus, ties=ties, seed=seed)
-    of_unit = grades.units["modality"].fill_null(modality).to_numpy()
-    modalities = of_unit[comparisons.unit]
+    of_unit = grades.units["modality"].fill_null(modality)
+    numbers = {name: number for number, name in enumerate(MODALITIES)}
+    columns = of_unit.replace_strict(numbers, return_dtype=pl.Int8).to_numpy()[comparisons.unit]
     run: dict[str, object] = {}
     if grades.severities:
-        run = _as_a_run(grades, comparisons, modalities, seed, replicates, other_graders)
+        run = _as_a_run(grades, comparisons, columns, seed, replicates, other_graders)
     sections = {}
-    for name in (m for m in MODALITIES if (modalities == m).any()):
-        inside = modalities == name
+    for number, name in enumerate(MODALITIES):
+        inside = columns == number
+        if not inside.any():
+            continue
         scored = inside & comparisons.scored
         items = grades.item[comparisons.unit[scored]]
         right = comparisons.right[scored].astype(np.float64)
@@ -215,7 +221,7 @@ def oracle_metrics(
         "graders": len(grades.graders),
     }
     if grades.severities:
-        used["references"] = _references(grades, comparisons, modalities == "joint")
+        used["references"] = _references(grades, comparisons, columns == JOINT)
     rest = {key: part for key, part in run.items() if key not in MODALITIES}
     return used | sections | rest
 
@@ -223,46 +229,31 @@ def oracle_metrics(
 def _as_a_run(
     grades: Grades,
     comparisons: ConsensusComparisons,
-    modalities: np.ndarray,
+    columns: np.ndarray,
     seed: int,
     replicates: int,
     other_graders: bool,
 ) -> dict[str, object]:
     """Metrics of a run whose samples are the graders of the items, in clusters by item."""
     item = grades.item[comparisons.unit]
-    samples, row = np.unique(item * len(grades.graders) + comparisons.grader, return_inverse=True)
-    column = np.full(len(modalities), MODALITIES.index("joint"))
+    outcomes = {}
     for number, name in enumerate(MODALITIES):
-        column[modalities == name] = number
-    # A last severity for a consensus, or an answer, that is none.
-    codes = np.array([*(SEVERITY_CODES[label] for label in grades.labels), ABSENT])
-    gold = np.full((len(samples), len(MODALITIES)), ABSENT)
-    gold[row, column] = codes[np.maximum(comparisons.consensus, _NONE)]
-    predicted = np.full(gold.shape, NOT_ASKED)
-    answered = comparisons.answered
-    answer = np.where(comparisons.code >= 0, codes[comparisons.code], FAILED)
-    predicted[row[answered], column[answered]] = answer[answered]
-    pairs = np.flatnonzero(column == JOINT)
-    pair = np.full(len(samples), -1)
-    pair[row[pairs]] = comparisons.unit[pairs]
-    category = grades.units["category"].gather(pl.Series(pair).set(pl.Series(pair < 0), None))
-    outcomes = {
-        m: {
-            "ok": int(((modalities == m) & (comparisons.code >= 0)).sum()),
-            "not_sure": int(((modalities == m) & (comparisons.code == UNSURE)).sum()),
-        }
-        for m in MODALITIES
-        if (modalities == m).any()
-    }
+        code = comparisons.code[columns == number]
+        if len(code):
+            answered = {"ok": int((code >= 0).sum()), "not_sure": int((code == UNSURE).sum())}
+            outcomes[name] = answered
     tabulation = Tabulation()
+    # Items stand together, and none is in two chunks.
+    starts = np.unique(np.searchsorted(item, item[np.arange(0, len(item), _CHUNK)]))
+    for start, end in pairwise([*starts.tolist(), len(item)]):
+        chunk = slice(start, end)
+        _count(grades, comparisons, item[chunk], columns[chunk], chunk, other_graders, tabulation)
+    none = np.zeros((0, len(MODALITIES)), dtype=np.int64)
     tabulation.count(
-        gold,
-        predicted,
-        category,
-        [
-            pl.Series(each).cast(pl.String)
-            for each in np.divmod(samples, len(grades.graders))[: 1 + other_graders]
-        ],
+        none,
+        none,
+        pl.Series([], dtype=pl.String),
+        [],
         {(m, Outcome.OK.value): counts["ok"] for m, counts in outcomes.items()}
         | {(m, Outcome.UNPARSED.value): counts["not_sure"] for m, counts in outcomes.items()},
     )
@@ -272,6 +263,54 @@ def _as_a_run(
     if clusters := intervals.get("clusters"):
         clusters["by"] = ["item", "grader"][: len(clusters["by"])]
     return metrics | {"outcomes": outcomes}
+
+
+def _count(
+    grades: Grades,
+    comparisons: ConsensusComparisons,
+    item: IntArray,
+    column: np.ndarray,
+    chunk: slice,
+    other_graders: bool,
+    tabulation: Tabulation,
+) -> None:
+    """Count the samples of some comparisons: an item's grader is one.
+
+    Args:
+        grades: The answers.
+        comparisons: Of these.
+        item: Of each comparison in the chunk.
+        column: Its modality.
+        chunk: Which comparisons.
+        other_graders: Whether samples share their grader too.
+        tabulation: Counts them.
+    """
+    unit, code = comparisons.unit[chunk], comparisons.code[chunk]
+    samples, row = np.unique(
+        item * len(grades.graders) + comparisons.grader[chunk], return_inverse=True
+    )
+    # A last severity for a consensus, or an answer, that is none.
+    codes = np.array([*(SEVERITY_CODES[label] for label in grades.labels), ABSENT])
+    gold = np.full((len(samples), len(MODALITIES)), ABSENT)
+    gold[row, column] = codes[np.maximum(comparisons.consensus[chunk], _NONE)]
+    predicted = np.full(gold.shape, NOT_ASKED)
+    answered = code != _SILENT
+    answer = np.where(code >= 0, codes[code], FAILED)
+    predicted[row[answered], column[answered]] = answer[answered]
+    pairs = np.flatnonzero(column == JOINT)
+    pair = np.full(len(samples), -1)
+    pair[row[pairs]] = unit[pairs]
+    there = pl.Series(pair).to_frame("pair").select(pl.when(pl.col("pair") >= 0).then("pair"))
+    tabulation.count(
+        gold,
+        predicted,
+        grades.units["category"].gather(there.to_series()),
+        [
+            pl.Series(each).cast(pl.String)
+            for each in np.divmod(samples, len(grades.graders))[: 1 + other_graders]
+        ],
+        {},
+    )
 
 
 def _references(

@@ -11,13 +11,12 @@ import polars as pl
 
 from vlsu.analysis.arrays import BoolArray, IntArray
 from vlsu.analysis.table.cells import Clusters, GroupCounts
-from vlsu.data.links import LINKS
 
 __all__ = ["GroupTally", "HashArray"]
 
 HashArray = np.ndarray[Any, np.dtype[np.uint64]]
 
-#: What samples can have in common, in the order of `LINKS`.
+#: What samples can have in common, in the order of `vlsu.data.links.LINKS`.
 _NAMES = ("group", "image", "text")
 
 _Part = tuple[HashArray, IntArray, IntArray]
@@ -38,10 +37,10 @@ class GroupTally:
 
         Args:
             links: The group, the image and the text of each sample, in this order, null for none;
-                the last may be left out.
+                the last may be left out, in all chunks.
             code: Cell code of each sample.
         """
-        table = np.zeros((len(code), len(LINKS)), dtype=np.uint64)
+        table = np.zeros((len(code), len(links)), dtype=np.uint64)
         for column, values in enumerate(links):
             there = values.is_not_null().to_numpy()
             # 0 is for none; a hash of 0 becomes 1.
@@ -63,7 +62,7 @@ class GroupTally:
         cell = order[np.searchsorted(codes, code, sorter=order)]
         ways: dict[int, GroupCounts] = {}
         labels: dict[int, HashArray] = {}
-        for column in range(len(LINKS)):
+        for column in range(links.shape[1]):
             found = _counts(links[:, column], cell, count, counts)
             if len(found.start) > 1:
                 ways[column], labels[column] = found, links[:, column]
