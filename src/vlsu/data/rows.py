@@ -106,26 +106,18 @@ def to_sample(row: Sequence[str | None]) -> Sample:
             f"sample {id_[:80]!r}: metadata is not a JSON object; write the dataset again"
         )
     try:
-        return Sample(
-            id=id_,
-            text=text,
-            language=language,
-            image_sha256=sha256,
-            image_url=url,
-            image_grade=_SEVERITIES[image_grade],
-            text_grade=_SEVERITIES[text_grade],
-            joint_grade=_SEVERITIES[joint_grade],
-            image_category=image_category,
-            text_category=text_category,
-            joint_category=joint_category,
-            group=group,
-            metadata=extra,
+        grades = (
+            _SEVERITIES[image_grade],
+            _SEVERITIES[text_grade],
+            _SEVERITIES[joint_grade],
         )
     except KeyError as error:
         raise DataError(
             f"sample {id_[:80]!r}: grade {error.args[0][:40]!r} is not safe, borderline or unsafe; "
             "run vlsu data check"
         ) from None
+    values = (id_, text, language, sha256, url, *grades)
+    return Sample(*values, image_category, text_category, joint_category, group, extra)
 
 
 def canonical(row: Row) -> bytes:

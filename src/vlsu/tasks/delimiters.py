@@ -22,8 +22,6 @@ _OPENING = (
 _LOOKALIKES = {"t": "t\u0442\uff54", "e": "e\u0435\u0451\uff45", "x": "x\u0445\u03c7\u00d7\uff58"}
 _NAME = r"[\W_]{0,3}".join(f"[{_LOOKALIKES[letter]}]" for letter in "text")
 _TAG = re.compile(rf"{_OPENING}[\W_]{{0,12}}{_NAME}", re.IGNORECASE)
-#: An ASCII text without any of these contains no tag.
-_SIGN = re.compile(r"[<&\\%]")
 
 
 def content_marker(*contents: str) -> str:
@@ -33,6 +31,7 @@ def content_marker(*contents: str) -> str:
 
 def contains_tag(text: str) -> bool:
     """Whether a text contains a tag ``<text>`` or ``</text>``, or a lookalike of one."""
-    if text.isascii() and _SIGN.search(text) is None:
+    # An ASCII text without any of these signs contains none; one by one they are found fastest.
+    if text.isascii() and not ("<" in text or "&" in text or "\\" in text or "%" in text):
         return False
     return _TAG.search(text) is not None

@@ -132,19 +132,20 @@ class Prompt:
         """The text of the user's turn, after the image if there is one."""
         text = text or ""
         frame = self.frames.get(modality)
-        mark = f"-{content_marker(text)}" if self._imitates_frame(text, frame) else ""
-        if frame is not None and not mark:
+        mark = ""
+        if contains_tag(text) or _contains_line(text, frame):
+            mark = f"-{content_marker(text)}"
+        elif frame is not None:
             return text.join(frame)
         return self.template.render(part=modality, text=text, mark=mark)
 
-    def _imitates_frame(self, text: str, frame: tuple[str, ...] | None) -> bool:
-        """Whether a text contains what might be taken for its closing delimiter."""
-        if contains_tag(text):
+
+def _contains_line(text: str, frame: tuple[str, ...] | None) -> bool:
+    """Whether a text contains a line next to it, which might be taken for its delimiter."""
+    for line in _lines_around(frame):  # noqa: SIM110 (a generator would take twice as long)
+        if line in text:
             return True
-        for line in _lines_around(frame):  # noqa: SIM110 (a generator would take twice as long)
-            if line in text:
-                return True
-        return False
+    return False
 
 
 @lru_cache(maxsize=64)

@@ -79,6 +79,8 @@ class Understanding:
             for system_text in ["\n\n".join(text for text in (system, part) if text)]
         }
         self._image_text = prompt.user("image", None)
+        #: Image and joint first, since they share the image.
+        self._in_order = [m for m in ("image", "joint", "text") if m in self.modalities]
         steps = _STEPS.get(prompt.name)
         if prompt.name == BARE and len(policy.severities) < len(Severity):
             steps = {}  # all that a classifier learns of the policy
@@ -121,26 +123,60 @@ class Understanding:
             likely: Of a prompt with the detail ``category``, modality -> the categories whose lines
                 are stated; those of all categories for one that is missing.
         """
-        requests: list[TaskRequest] = []
-        prompt, image_text = self._prompt, self._image_text
-        image = ImagePart(sample.image_sha256) if sample.image_sha256 else None
-        for modality in ("image", "joint", "text"):
-            if modality not in self.modalities or _lacks(sample, modality):
-                continue
-            text = image_text if modality == "image" else prompt.user(modality, sample.text)
-            if prompt.lines:
-                every = self._policy.category_ids
-                lines = prompt.lines_of(modality, (likely or {}).get(modality, every))
-                text = "\n\n".join(each for each in (lines, text) if each)
-            parts: tuple[Part, ...] = (text,) if text else ()
-            if modality != "text" and image is not None:
-                parts = (*parts, image) if prompt.image_last else (image, *parts)
-            messages = (*self._systems[modality], Message("user", parts))
-            schema = self._schemas[modality]
-            requests += [
-                TaskRequest(modality, Request(messages, schema, draw)) for draw in self._draws
+        return tuple(
+            [
+                self.request(modality, parts, draw)
+                for modality, parts in self.turns(sample.text, sample.image_sha256, likely)
+                for draw in self._draws
             ]
-        return tuple(requests)
+        )
+
+    def request(self, modality: str, parts: tuple[Part, ...], draw: int = 0) -> TaskRequest:
+        """The request with this turn of the user's."""
+        messages = (*self._systems[modality], Message("user", parts))
+        return TaskRequest(modality, Request(messages, self._schemas[modality], draw))
+
+    def turns(
+        self,
+        text: str | None,
+        sha256: str | None,
+        likely: Mapping[str, Collection[str]] | None = None,
+    ) -> list[tuple[str, tuple[Part, ...]]]:
+        """Modality and parts of the user's turn of each request about an image and a text."""
+        has_text = bool(text and not text.isspace())
+        image = ImagePart(sha256) if sha256 else None
+        turns: list[tuple[str, tuple[Part, ...]]] = []
+        for modality in self._in_order:
+            if modality == "image":
+                if sha256 is not None:
+                    turns.append((modality, self._turn(modality, self._image_text, image, likely)))
+            elif has_text and (modality == "text" or sha256 is not None):
+                user = self._prompt.user(modality, text)
+                turns.append((modality, self._turn(modality, user, image, likely)))
+        return turns
+
+    def _turn(
+        self,
+        modality: str,
+        text: str,
+        image: ImagePart | None,
+        likely: Mapping[str, Collection[str]] | None,
+    ) -> tuple[Part, ...]:
+        prompt = self._prompt
+        if prompt.lines:
+            every = self._policy.category_ids
+            lines = prompt.lines_of(modality, (likely or {}).get(modality, every))
+            text = "\n\n".join(each for each in (lines, text) if each)
+        if modality == "text" or image is None:
+            return (text,) if text else ()
+        if not text:
+            return (image,)
+        return (text, image) if prompt.image_last else (image, text)
+
+    @property
+    def draws(self) -> tuple[int, ...]:
+        """Which of several answers to a request are asked for."""
+        return self._draws
 
     @property
     def narrows(self) -> bool:
@@ -222,12 +258,3 @@ def answer_schema(policy: Policy, steps: Mapping[str, str] | None = None) -> Map
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def _lacks(sample: Sample, modality: str) -> str | None:
-    """What a sample lacks for a request of this modality; `None` if nothing."""
-    if modality != "text" and sample.image_sha256 is None:
-        return "no image"
-    if modality != "image" and not (sample.text and sample.text.strip()):
-        return "no text"
-    return None

@@ -24,6 +24,10 @@ class Groups:
             if a != b:
                 self._parents[max(a, b)] = min(a, b)
 
+    def together(self, one: int, other: int) -> bool:
+        """Whether two numbers are in one group."""
+        return self._root(one) == self._root(other)
+
     def _root(self, number: int) -> int:
         parents = self._parents
         while parents[number] != number:

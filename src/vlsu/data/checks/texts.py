@@ -60,8 +60,9 @@ class Texts:
             texts = {number: normalised(held[place]) for number, place in places.items()}
             groups.join(
                 (one, other)
-                for one, other in batch
-                if resemblance(texts[one], texts[other]) >= ALIKE
+                for one, other in batch  # of many that are alike most are together by now
+                if not groups.together(one, other)
+                and resemblance(texts[one], texts[other]) >= ALIKE
             )
         keys = np.fromiter(self._numbers, dtype=np.uint64, count=len(self._numbers))
         first = groups.first()

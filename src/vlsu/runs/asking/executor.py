@@ -178,12 +178,13 @@ class Executor:
         self._open.difference_update(self._store.written())
         fresh = {p.key: p.task_request.request for p in chunk.planned if p.key not in self._open}
         stored = self._store.stored(list(fresh))
-        if stored:
+        if stored or chunk.stored:
             self._patience.answered_before()
         missing = [PendingRequest(k, request) for k, request in fresh.items() if k not in stored]
         self._open.update(waiting.key for waiting in missing)
-        self._tally.planned += len(chunk.planned)
-        self._progress.spared(len(chunk.planned) - len(missing))
+        count = len(chunk.planned) + chunk.stored
+        self._tally.planned += count
+        self._progress.spared(count - len(missing))
         return self._warming.ordered(missing)
 
     # RequestSource

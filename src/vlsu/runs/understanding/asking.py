@@ -14,7 +14,7 @@ from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
-from vlsu.runs.asking.plan import Chunk, Selection, plan
+from vlsu.runs.asking.plan import Chunk, Selection, plan, unanswered
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.judging import ParsedResponses, judged
 from vlsu.runs.record import distinct_requests
@@ -94,7 +94,7 @@ class Asking:
         lacking: set[str] = set()
         plans: list[Callable[[], Iterator[Chunk]]]
         if self._first is None:
-            plans = [partial(plan, dataset, fresh, task, self._keys, by_image=True)]
+            plans = [self._plan(fresh)]
         else:
             first = partial(self._first.chunks, fresh, by_image=True)
             outcome, limits = self._first.likely.outcome, self._limits
@@ -118,6 +118,13 @@ class Asking:
         self.needed -= len(lacking)
         self._say_stored(self.needed - session.asked)
         return True
+
+    def _plan(self, fresh: Selection) -> Callable[[], Iterator[Chunk]]:
+        """The plan; where much may be stored and nothing is to be looked up in it, without that."""
+        store, planned = self.session.store, (self._dataset, fresh, self._task, self._keys)
+        if self.session.batches is None and store.count() and not store.without_usage():
+            return partial(unanswered, *planned, store.stored)
+        return partial(plan, *planned, by_image=True)
 
     def _say_stored(self, count: int) -> None:
         """Report how many of the requests needed were stored before, if they are more."""

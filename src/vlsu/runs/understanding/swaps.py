@@ -22,6 +22,7 @@ from vlsu.data import Dataset, Sample
 from vlsu.errors import DataError
 from vlsu.policy import SEVERITY_CODES, Severity
 from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.parted import PartedRows
 from vlsu.runs.asking.plan import SORTED, Chunk, Selection, planned, rank
 from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.folder import RunFolder
@@ -118,20 +119,26 @@ class Swaps:
         return planned(self._samples(dataset), task, keys)
 
     def _samples(self, dataset: Dataset) -> Iterator[Sample]:
-        """The pairs, as samples without gold grades."""
-        for part in self.frame.iter_slices(SORTED):
-            ids = pl.concat([part["sample_id"], part["donor_id"]]).unique().to_list()
-            with dataset.reading():
-                rows = dataset.frame().filter(pl.col("id").is_in(ids))
-                contents = rows.select("id", *HALVES.values()).collect(engine="streaming")
-            halves = {id_: rest for id_, *rest in contents.iter_rows()}
-            exchanges = part.select("sample_id", "swapped", "donor_id").iter_rows()
-            for id_, swapped, donor in exchanges:
-                (image, text), (new_image, new_text) = halves[id_], halves[donor]
-                if swapped == "image":
-                    yield Sample(id=id_, image_sha256=new_image, text=text)
-                else:
-                    yield Sample(id=id_, image_sha256=image, text=new_text)
+        """The pairs, as samples without gold grades; the dataset is read once."""
+        numbered = self.frame.with_row_index("number").with_columns(pl.col("number") // SORTED)
+        needed = pl.concat(
+            numbered.select("number", id=column) for column in ("sample_id", "donor_id")
+        ).unique()
+        columns = ["id", *HALVES.values()]
+        with dataset.reading():
+            rows = dataset.frame().select(columns).join(needed.lazy(), on="id")
+            parts = -(-self.frame.height // SORTED)
+            with PartedRows(rows, pl.col("number"), parts) as parted:
+                for number, part in enumerate(self.frame.iter_slices(SORTED)):
+                    contents = parted.part(number).select(columns)
+                    halves = {id_: rest for id_, *rest in contents.iter_rows()}
+                    exchanges = part.select("sample_id", "swapped", "donor_id").iter_rows()
+                    for id_, swapped, donor in exchanges:
+                        (image, text), (new_image, new_text) = halves[id_], halves[donor]
+                        if swapped == "image":
+                            yield Sample(id=id_, image_sha256=new_image, text=text)
+                        else:
+                            yield Sample(id=id_, image_sha256=image, text=new_text)
 
     def judged(self, judgments: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Judgments of `chunks`, in their order, with what was exchanged; as ``swaps.parquet``."""
