@@ -12,7 +12,7 @@ from tests.support.commands import vlsu as command
 from tests.support.values import present
 from vlsu.errors import RunError, UsageError
 from vlsu.runs import Limits, Price, ResponseStore, UnderstandingOptions, load_run, prepare
-from vlsu.runs.finished.ledger import ledger
+from vlsu.runs.finished.ledger import cost_figures, ledger
 from vlsu.runs.writing import locked_file
 
 
@@ -55,6 +55,10 @@ def test_what_one_run_asked_another_does_not_pay_for_again(dataset, server, tmp_
     paid = alone.record["cost"]["total"] - first.record["cost"]["total"]
     assert second.record["cost"]["total"] == pytest.approx(paid, abs=1e-6)
     assert second.metrics == alone.metrics
+    # Compared with others, or at a gate, it is no cheaper than without: only its bill is.
+    each = [cost_figures(run)["per_1000"] for run in (second, alone)]
+    paid_alone = 1000 * alone.record["cost"]["total"] / present(found.samples)
+    assert each == pytest.approx([paid_alone] * 2, abs=1e-5)
     # The run has all it rests on, and can do without the other file.
     shared.unlink()
     again = load_run(tmp_path / "second")

@@ -228,7 +228,9 @@ def cost_figures(run: Run) -> dict[str, Any]:
     """The figures of a finished run's cost that `vlsu gate` and comparisons name.
 
     Returns:
-        ``total``, ``per_1000`` and ``saved``, as the record has them; empty without a price.
+        ``total`` and ``saved``, as the record has them, and ``per_1000``; empty without a price.
+        Answers that another run paid for count in ``per_1000``, at their list price: a run that
+        took all of its answers from another one is no cheaper a way to the same result.
 
     Raises:
         RunError: The run is not finished, or its metrics are damaged.
@@ -236,8 +238,8 @@ def cost_figures(run: Run) -> dict[str, Any]:
     cost = run.record.get("cost")
     if cost is None:
         return {}
-    each = per_1000(cost["total"], _samples(run))
     saved = dict(cost.get("saved", {}))
+    each = per_1000(cost["total"] + saved.get("store", 0.0), _samples(run))
     return {"total": cost["total"], "per_1000": each, **({"saved": saved} if saved else {})}
 
 
