@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.tasks.answers.test_linear_readings import grows_in_proportion
@@ -93,6 +93,7 @@ def test_other_words_stay_apart(one: str, other: str) -> None:
     assert label_key(one) != label_key(other)
 
 
+@example('=""')
 @given(st.text(st.sampled_from("'\"` \u201c=0.,1e+a"), max_size=200))
 def test_a_plain_word_is_no_longer_than_its_cell(cell: str) -> None:
     assert len(plain_word(cell)) <= len(cell)

@@ -22,6 +22,7 @@ _TYPOGRAPHY = str.maketrans(
         **dict.fromkeys(_INVISIBLE, None),
     }
 )
+_UNSEEN = str.maketrans(dict.fromkeys(_INVISIBLE))
 #: A formula that is only a text, which keeps a spreadsheet from changing it.
 _TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 #: An integer, perhaps with added zero decimals and exponent.
@@ -44,7 +45,8 @@ def plain_typing(text: str) -> str:
 
 def plain_word(cell: str) -> str:
     """A word without typography, surrounding quotes and text formulas."""
-    text = plain_typing(without_formula(cell.strip()))
+    seen = cell if cell.isascii() else cell.translate(_UNSEEN)
+    text = plain_typing(without_formula(seen.strip()))
     for _ in range(_MAX_QUOTES):
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`":
             text = text[1:-1].strip()
