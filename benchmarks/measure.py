@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -90,19 +91,41 @@ class MockServer:
         latency_s: How long it takes to answer.
         lifetime_s: After so long it ends by itself.
         module: ``mock_server``, or ``parsing_server``, which reads what it is sent.
+        certificates: A folder for those of a server that speaks TLS; `None` for plain HTTP.
     """
 
     def __init__(
-        self, latency_s: float, lifetime_s: float = 3600.0, module: str = "mock_server"
+        self,
+        latency_s: float,
+        lifetime_s: float = 3600.0,
+        module: str = "mock_server",
+        certificates: Path | None = None,
     ) -> None:
         command = [peers_python(), "-m", f"benchmarks.{module}"]
         command += ["--latency", str(latency_s), "--lifetime", str(lifetime_s)]
+        #: What a client needs in its environment to trust the server.
+        self.env: dict[str, str] = {}
+        if certificates is not None:
+            command += ["--certificate", str(self._certify(certificates))]
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise BenchmarkError("the mock server did not start")
-        self.root = f"http://127.0.0.1:{json.loads(line)['port']}"
+        scheme = "http" if certificates is None else "https"
+        self.root = f"{scheme}://127.0.0.1:{json.loads(line)['port']}"
+
+    def _certify(self, folder: Path) -> Path:
+        """A file of a key and a certificate for loopback, by an authority that `env` names."""
+        import trustme
+
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+        server = folder / "server.pem"
+        issued = authority.issue_cert("127.0.0.1")
+        issued.private_key_and_cert_chain_pem.write_to_path(str(server))
+        self.env = {"SSL_CERT_FILE": str(folder / "authority.pem")}
+        return server
 
     @property
     def base_url(self) -> str:
@@ -118,7 +141,11 @@ class MockServer:
         return dict(self._get("/stats"))
 
     def _get(self, path: str) -> Any:
-        with _NO_PROXY.open(self.root + path, timeout=10) as answer:
+        trusted = ssl.create_default_context(cafile=self.env.get("SSL_CERT_FILE"))
+        direct = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
+        )
+        with direct.open(self.root + path, timeout=10) as answer:
             return json.load(answer)
 
     def __enter__(self) -> MockServer:
@@ -127,9 +154,6 @@ class MockServer:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(10)
-
-
-_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def measure(

@@ -265,7 +265,10 @@ async def serve(
         await asyncio.sleep(lifetime_s)
 
 
-def run(serve: Callable[[float, int, float], Coroutine[None, None, None]], about: str) -> int:
+def run(
+    serve: Callable[[float, int, float, ssl.SSLContext | None], Coroutine[None, None, None]],
+    about: str,
+) -> int:
     """The command of a server: its latency, port and lifetime are the options."""
     parser = argparse.ArgumentParser(description=about.partition("\n")[0])
     parser.add_argument("--latency", type=float, default=0.02, help="seconds (default: 0.02)")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from dataclasses import asdict
@@ -60,8 +61,10 @@ class Server:
         return web.json_response("ok")
 
 
-async def serve(latency_s: float, port: int, lifetime_s: float) -> None:
-    """Serve on loopback for so long."""
+async def serve(
+    latency_s: float, port: int, lifetime_s: float, context: ssl.SSLContext | None
+) -> None:
+    """Serve on loopback for so long, with TLS if there is a context for it."""
     server = Server(latency_s)
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_get("/stats", server.stats)
@@ -69,7 +72,7 @@ async def serve(latency_s: float, port: int, lifetime_s: float) -> None:
     app.router.add_post("/{path:.*}", server.complete)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port, backlog=4096)
+    site = web.TCPSite(runner, "127.0.0.1", port, backlog=4096, ssl_context=context)
     await site.start()
     print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
     await asyncio.sleep(lifetime_s)

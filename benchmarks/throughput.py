@@ -35,6 +35,8 @@ from benchmarks.writing import markdown, write_results
 TIMEOUT_S = 300.0
 #: Ends the names of those that are measured against the server that parses.
 PARSING = "-parsing"
+#: The same of those that are measured against the server that speaks TLS.
+TLS = "-tls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,13 @@ class Contender:
 
 
 def contenders(
-    options: argparse.Namespace, server: MockServer, parsing: MockServer, work: Path
+    options: argparse.Namespace,
+    server: MockServer,
+    parsing: MockServer,
+    secure: MockServer,
+    work: Path,
 ) -> list[Contender]:
-    """Everyone against the server that costs nothing, and who matters against the other one."""
+    """Everyone against the server that costs nothing, and who matters against the other two."""
     n = options.samples
     joint, whole = "**vlsu run**, image and text", "**vlsu run**, image, text, joint"
 
@@ -87,7 +93,7 @@ def contenders(
             choice = ["--modalities", modalities, "--concurrency", str(options.in_flight)]
             return vlsu_run(work / "dataset", out, server, *choice)
 
-        return Contender(name, label, command, requests, server, terminal=True)
+        return Contender(name, label, command, requests, server, server.env, terminal=True)
 
     def peer(
         name: str, label: str, requests: int, server: MockServer, suffix: str = ""
@@ -117,6 +123,8 @@ def contenders(
         vlsu(f"vlsu-joint{PARSING}", joint, "joint", n, parsing),
         vlsu(f"vlsu-all{PARSING}", whole, "image,text,joint", 3 * n, parsing),
         peer("openai", sdk, options.sdk, parsing, PARSING),
+        vlsu(f"vlsu-joint{TLS}", joint, "joint", n, secure),
+        vlsu(f"vlsu-all{TLS}", whole, "image,text,joint", 3 * n, secure),
     ]
 
 
@@ -201,6 +209,10 @@ def ratios(rows: Sequence[Row]) -> dict[str, float]:
                     mine, other = by[ours + suffix], by[peer + suffix]
                     found[f"{mine.name} / {other.name}"] = mine.rate / other.rate
                     found[f"{mine.name} / {other.name}, whole run"] = mine.whole_rate / other.rate
+    for ours in ("vlsu-joint", "vlsu-all"):
+        if ours in by and ours + TLS in by:
+            found[f"{ours}{TLS} / {ours}"] = by[ours + TLS].rate / by[ours].rate
+            found[f"{ours}{TLS} / {ours}, CPU"] = by[ours + TLS].cpu_ms / by[ours].cpu_ms
     return found
 
 
@@ -218,7 +230,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="names of contenders, comma-separated")
     parser.add_argument("--folder", type=Path, help="for the dataset; a temporary one by default")
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
+    if shutil.which("wrk") is None and (not options.only or "wrk" in options.only):
         parser.error("wrk is not installed (a package of that name: apt-get install wrk)")
     peers_python()
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="vlsu-throughput-") as work:
@@ -237,9 +249,10 @@ def run(options: argparse.Namespace, work: Path) -> tuple[str, dict[str, object]
     with (
         MockServer(options.latency) as server,
         MockServer(options.latency, module="parsing_server") as parsing,
+        MockServer(options.latency, certificates=work) as secure,
     ):
         wanted = [name for name in options.only.split(",") if name]
-        everyone = contenders(options, server, parsing, work)
+        everyone = contenders(options, server, parsing, secure, work)
         chosen = [c for c in everyone if not wanted or c.name in wanted]
         for number in range(options.rounds):
             for contender in chosen:
@@ -255,6 +268,11 @@ def run(options: argparse.Namespace, work: Path) -> tuple[str, dict[str, object]
     return report(options, rows, rounds, loads)
 
 
+def _server(row: Row) -> str:
+    """How the names of those end that are measured against the same server."""
+    return next((each for each in (PARSING, TLS) if row.name.endswith(each)), "")
+
+
 def report(
     options: argparse.Namespace,
     rows: Sequence[Row],
@@ -263,11 +281,13 @@ def report(
 ) -> tuple[str, dict[str, object]]:
     tables = []
     for heading, part in (
-        ("A server that drops what it is sent", [r for r in rows if PARSING not in r.name]),
-        ("A server that parses what it is sent", [r for r in rows if PARSING in r.name]),
+        ("A server that drops what it is sent", [r for r in rows if not _server(r)]),
+        ("A server that parses what it is sent", [r for r in rows if _server(r) == PARSING]),
+        ("The server that drops it, behind TLS", [r for r in rows if _server(r) == TLS]),
     ):
         if part:
-            wrk = next((r.rate for r in part if r.name.startswith("wrk")), float("nan"))
+            suffix = "" if _server(part[0]) == TLS else _server(part[0])
+            wrk = next((r.rate for r in rows if r.name == f"wrk{suffix}"), float("nan"))
             tables.append(f"{heading}:\n\n{markdown(HEAD, [row.cells(wrk) for row in part])}")
     table = "\n".join(tables)
     found = ratios(rows)

@@ -1,54 +1,56 @@
-"""The command line, put together."""
+"""The command line, put together.
+
+A start imports the module of the command that it is to run, and no other: half of what a short
+command would take otherwise.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vlsu._version import __version__
-from vlsu.cli import (
-    agreement,
-    annotate,
-    annotate_exchange,  # noqa: F401 (adds its commands to those of annotate)
-    build,
-    catalogue,
-    compare,
-    cost,
-    data,
-    data_derived,
-    data_export,
-    demo,
-    framings,
-    gate,
-    guards,
-    judge,
-    power,
-    project,
-    report,
-    run,
-    run_alignment,  # noqa: F401 (adds its command to those of run)
-    store,
-    view,
-)
 from vlsu.cli.parameters import read_strictly
 from vlsu.cli.terminal import print_text, say
 from vlsu.errors import VlsuError
 
-__all__ = ["app", "run_command"]
+if TYPE_CHECKING:
+    app: typer.Typer
 
-app = typer.Typer(
-    name="vlsu",
-    help="Vision-Language Safety Understanding: does a model understand what an image and a text "
-    "mean together?",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+__all__ = ["app", "command_line", "run_command"]
+
+#: Group -> its modules, of which the first has the `app`; the others add their commands to it, by
+#: being imported or by an `add_to`.
+_GROUPS = {
+    "data": ("data", "data_derived", "data_export"),
+    "run": ("run", "run_alignment"),
+    "judge": ("judge",),
+    "framings": ("framings",),
+    "annotate": ("annotate", "annotate_exchange"),
+    "build": ("build",),
+    "store": ("store",),
+}
+#: Command -> its module and function.
+_COMMANDS = {
+    "demo": ("demo", "demo"),
+    "agreement": ("agreement", "agreement"),
+    "report": ("report", "report"),
+    "compare": ("compare", "compare"),
+    "cost": ("cost", "cost"),
+    "gate": ("gate", "gate"),
+    "guards": ("guards", "guards"),
+    "power": ("power", "power"),
+    "project": ("project", "project"),
+    "view": ("view", "view"),
+    "models": ("catalogue", "list_models"),
+    "prompts": ("catalogue", "show_prompts"),
+    "policy": ("catalogue", "show_policy"),
+}
 
 
 def _print_version(wanted: bool) -> None:
@@ -57,7 +59,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True)
@@ -66,29 +67,48 @@ def _options(
     pass
 
 
-app.command("demo")(demo.demo)
-data_derived.add_to(data.app)
-data_export.add_to(data.app)
-app.add_typer(data.app, name="data")
-app.add_typer(run.app, name="run")
-app.add_typer(judge.app, name="judge")
-app.add_typer(framings.app, name="framings")
-app.command("agreement")(agreement.agreement)
-app.add_typer(annotate.app, name="annotate")
-app.add_typer(build.app, name="build")
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("cost")(cost.cost)
-app.command("gate")(gate.gate)
-app.command("guards")(guards.guards)
-app.command("power")(power.power)
-app.command("project")(project.project)
-app.add_typer(store.app, name="store")
-app.command("view")(view.view)
-app.command("models")(catalogue.list_models)
-app.command("prompts")(catalogue.show_prompts)
-app.command("policy")(catalogue.show_policy)
-read_strictly(app)
+@cache
+def command_line(name: str | None = None) -> typer.Typer:
+    """The command line; with the name of a command or a group, of that one alone."""
+    made = typer.Typer(
+        name="vlsu",
+        help="Vision-Language Safety Understanding: does a model understand what an image and a "
+        "text mean together?",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_options)
+    for command, (module, function) in _COMMANDS.items():
+        if name in (None, command):
+            found = import_module(f"vlsu.cli.{module}")
+            made.command(command)(getattr(found, function))
+    for group in _GROUPS:
+        if name in (None, group):
+            made.add_typer(_group(group), name=group)
+    read_strictly(made)
+    return made
+
+
+@cache
+def _group(name: str) -> typer.Typer:
+    """A group with all its commands."""
+    first, *others = (import_module(f"vlsu.cli.{module}") for module in _GROUPS[name])
+    group: typer.Typer = first.app
+    for each in others:
+        if hasattr(each, "add_to"):
+            each.add_to(group)
+    return group
+
+
+if not TYPE_CHECKING:  # `app`, the whole command line
+
+    def __getattr__(name: str) -> object:
+        if name != "app":
+            raise AttributeError(f"module 'vlsu.cli.app' has no attribute {name!r}")
+        return command_line()
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -99,7 +119,9 @@ def run_command(arguments: Sequence[str]) -> int:
     Raises:
         VlsuError: What the user has to put right.
     """
-    command = typer.main.get_command(app)
+    known = {*_COMMANDS, *_GROUPS}
+    first = arguments[0] if arguments and arguments[0] in known else None
+    command = typer.main.get_command(command_line(first))
     try:
         with command.make_context("vlsu", list(arguments)) as context:
             command.invoke(context)

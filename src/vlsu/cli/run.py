@@ -141,7 +141,8 @@ def understanding(
     from vlsu.cli.ensembles import member_models, open_grader
     from vlsu.cli.output import RunProgress, print_json, say
     from vlsu.models.catalogue import folder_name
-    from vlsu.runs import UnderstandingOptions, prepare, prepare_controls
+    from vlsu.models.ensemble import is_ensemble
+    from vlsu.runs import UnderstandingOptions, prepare
 
     costs.check(json=json)
     given = asked.given(
@@ -174,9 +175,11 @@ def understanding(
             replay=stores.replay,
             trace=trace,
         )
-        members = member_models(asked.models, given)
+        members = member_models(asked.models, given) if is_ensemble(named.spec) else None
         evaluations[named.name] = prepare(dataset, options, members)
         if controls:
+            from vlsu.runs import prepare_controls
+
             controlled[named.name] = prepare_controls(dataset, options)
     several = len(evaluations) > 1
     folders = {name: out / folder_name(name) if several else out for name in evaluations}

@@ -7,21 +7,18 @@ when it is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from vlsu.data import importers
-from vlsu.data.datasets.check import CheckReport, Finding, FindingKind, check_dataset
 from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
-from vlsu.data.datasets.info import dataset_info
-from vlsu.data.datasets.writer import write_dataset
-from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
 from vlsu.data.images.store import ImageStore
-from vlsu.data.importing.pipeline import import_dataset
-from vlsu.data.importing.report import Example, ImportReport
 from vlsu.data.progress import Progress
 from vlsu.data.rows import COLUMNS
 from vlsu.data.sample import Sample
 
 if TYPE_CHECKING:
+    from vlsu.data import importers
     from vlsu.data.checks.full import FullCheck, full_check
+    from vlsu.data.datasets.check import CheckReport, Finding, FindingKind, check_dataset
+    from vlsu.data.datasets.info import dataset_info
+    from vlsu.data.datasets.writer import write_dataset
     from vlsu.data.deriving.difference import Difference, diff_datasets
     from vlsu.data.deriving.filtering import filter_dataset
     from vlsu.data.deriving.merging import merge_datasets
@@ -30,24 +27,40 @@ if TYPE_CHECKING:
     from vlsu.data.exporting.export import EXPORT_FORMATS, Export, export_dataset, write_export
     from vlsu.data.fetching.fetch import FetchReport, fetch_images
     from vlsu.data.fetching.politeness import Pace
+    from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
+    from vlsu.data.importing.pipeline import import_dataset
+    from vlsu.data.importing.report import Example, ImportReport
 
 #: Name -> the module that it is imported from.
 _HOMES = {
+    "CheckReport": "vlsu.data.datasets.check",
     "Difference": "vlsu.data.deriving.difference",
     "EXPORT_FORMATS": "vlsu.data.exporting.export",
+    "Example": "vlsu.data.importing.report",
     "Export": "vlsu.data.exporting.export",
     "FetchReport": "vlsu.data.fetching.fetch",
+    "Finding": "vlsu.data.datasets.check",
+    "FindingKind": "vlsu.data.datasets.check",
     "FullCheck": "vlsu.data.checks.full",
+    "ImageError": "vlsu.data.images.probe",
+    "ImageFacts": "vlsu.data.images.probe",
+    "ImageFault": "vlsu.data.images.probe",
+    "ImportReport": "vlsu.data.importing.report",
     "Pace": "vlsu.data.fetching.politeness",
     "Part": "vlsu.data.deriving.splitting",
+    "check_dataset": "vlsu.data.datasets.check",
+    "dataset_info": "vlsu.data.datasets.info",
     "diff_datasets": "vlsu.data.deriving.difference",
     "export_dataset": "vlsu.data.exporting.export",
     "fetch_images": "vlsu.data.fetching.fetch",
     "filter_dataset": "vlsu.data.deriving.filtering",
     "full_check": "vlsu.data.checks.full",
+    "import_dataset": "vlsu.data.importing.pipeline",
     "merge_datasets": "vlsu.data.deriving.merging",
+    "probe": "vlsu.data.images.probe",
     "sample_dataset": "vlsu.data.deriving.sampling",
     "split_dataset": "vlsu.data.deriving.splitting",
+    "write_dataset": "vlsu.data.datasets.writer",
     "write_export": "vlsu.data.exporting.export",
 }
 
@@ -96,10 +109,12 @@ __all__ = [
 if not TYPE_CHECKING:  # a type checker would take any misspelt name for an object
 
     def __getattr__(name: str) -> object:
+        if name == "importers":
+            return import_module("vlsu.data.importers")
         if name not in _HOMES:
             raise AttributeError(f"module 'vlsu.data' has no attribute {name!r}")
         return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, "importers"])

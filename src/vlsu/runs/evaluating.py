@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlsu._arguments import require_path
 from vlsu.analysis.understanding.weighted_harm import HarmWeights
@@ -14,13 +15,15 @@ from vlsu.policy import Policy
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.batching.options import Batching
-from vlsu.runs.ensembles.ensemble import Ensemble, prepare_ensemble
-from vlsu.runs.ensembles.members import MemberModels
 from vlsu.runs.options import ModelOptions, merged
 from vlsu.runs.run import Run
 from vlsu.runs.understanding import evaluation
 from vlsu.runs.understanding.evaluation import Evaluation
 from vlsu.runs.understanding.options import UnderstandingOptions
+
+if TYPE_CHECKING:
+    from vlsu.runs.ensembles.ensemble import Ensemble
+    from vlsu.runs.ensembles.members import MemberModels
 
 __all__ = ["evaluate", "prepare"]
 
@@ -143,5 +146,7 @@ def prepare(
         VlsuError: Wrong options, or a dataset, policy, prompt or model that cannot be opened.
     """
     if is_ensemble(options.model):
+        from vlsu.runs.ensembles.ensemble import prepare_ensemble
+
         return prepare_ensemble(dataset, options, members)
     return evaluation.prepare(dataset, options)

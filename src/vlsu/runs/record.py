@@ -8,7 +8,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
@@ -17,11 +17,13 @@ import polars as pl
 from vlsu._version import __version__
 from vlsu.data import Dataset
 from vlsu.models.base import Model, levels_of
-from vlsu.models.guards import ContentGuard
 from vlsu.runs.asking.plan import Selection
 from vlsu.runs.options import RunOptions
 from vlsu.runs.record_schema import RunRecord
 from vlsu.tasks import CAPTION, RequestSource
+
+if TYPE_CHECKING:
+    from vlsu.models.guards import ContentGuard
 
 __all__ = [
     "askable",
@@ -83,11 +85,12 @@ def new_record(
     if draws > 1:
         decisive["draws"] = draws
     # How a guard of the user's own is read is said by its file; of all others by this version.
-    reading = model.family.reading if isinstance(model, ContentGuard) else {}
+    guard = _as_guard(model)
+    reading = {} if guard is None else guard.family.reading
     decided = [__version__, decisive, *([dict(reading)] if reading else [])]
     fingerprint = hashlib.sha256(orjson.dumps(decided, option=orjson.OPT_SORT_KEYS)).hexdigest()
     # A guard of the user's own may name its server in its file.
-    own = model.base_url if isinstance(model, ContentGuard) else None
+    own = None if guard is None else guard.base_url
     base_url = options.settings.base_url or own
     decisive["model"]["base_url"] = None if base_url is None else without_credentials(base_url)
     decisive["dataset"]["path"] = str(dataset.path.absolute())
@@ -106,6 +109,15 @@ def new_record(
             **({"store": str(Path(options.store).absolute())} if options.store else {}),
         }
     )
+
+
+def _as_guard(model: Model) -> ContentGuard | None:
+    """The model if it is a guard that grades; no other model needs the modules of guards."""
+    if not model.spec.startswith("guard/"):
+        return None
+    from vlsu.models.guards import ContentGuard
+
+    return model if isinstance(model, ContentGuard) else None
 
 
 def _levels(model: Model) -> dict[str, list[str]]:

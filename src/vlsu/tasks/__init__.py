@@ -1,33 +1,78 @@
-"""Understanding and alignment: prompts in, judgments out, without I/O."""
+"""Understanding and alignment: prompts in, judgments out, without I/O.
 
-from vlsu.tasks.alignment import CAPTION, Alignment, read_reply
-from vlsu.tasks.answers.reading import Answer, looks_like_refusal, read_answer
-from vlsu.tasks.base import Judgment, RequestSource, Task, TaskRequest
-from vlsu.tasks.framing import (
-    BUNDLED_FRAMINGS,
-    FRAMINGS,
-    Framing,
-    load_candidates,
-    load_framing,
-    load_framings,
-)
-from vlsu.tasks.judging.base import Judging, Verdict
-from vlsu.tasks.judging.guard import GuardTask
-from vlsu.tasks.judging.rubric import JudgeTask, read_verdict
-from vlsu.tasks.likely import LikelyCategories
-from vlsu.tasks.prompting import (
-    BARE,
-    CHOICE,
-    CONTROLS,
-    DETAILS,
-    ONE_WORD,
-    PROMPTS,
-    Detail,
-    Prompt,
-    load_prompt,
-    prompt_source,
-)
-from vlsu.tasks.understanding import Understanding, answer_schema
+Each name is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vlsu.tasks.alignment import CAPTION, Alignment, read_reply
+    from vlsu.tasks.answers.reading import Answer, looks_like_refusal, read_answer
+    from vlsu.tasks.base import Judgment, RequestSource, Task, TaskRequest
+    from vlsu.tasks.framing import (
+        BUNDLED_FRAMINGS,
+        FRAMINGS,
+        Framing,
+        load_candidates,
+        load_framing,
+        load_framings,
+    )
+    from vlsu.tasks.judging.base import Judging, Verdict
+    from vlsu.tasks.judging.guard import GuardTask
+    from vlsu.tasks.judging.rubric import JudgeTask, read_verdict
+    from vlsu.tasks.likely import LikelyCategories
+    from vlsu.tasks.prompting import (
+        BARE,
+        CHOICE,
+        CONTROLS,
+        DETAILS,
+        ONE_WORD,
+        PROMPTS,
+        Detail,
+        Prompt,
+        load_prompt,
+        prompt_source,
+    )
+    from vlsu.tasks.understanding import Understanding, answer_schema
+
+#: Name -> the module that it is imported from.
+_HOMES = {
+    "Alignment": "vlsu.tasks.alignment",
+    "Answer": "vlsu.tasks.answers.reading",
+    "BARE": "vlsu.tasks.prompting",
+    "BUNDLED_FRAMINGS": "vlsu.tasks.framing",
+    "CAPTION": "vlsu.tasks.alignment",
+    "CHOICE": "vlsu.tasks.prompting",
+    "CONTROLS": "vlsu.tasks.prompting",
+    "DETAILS": "vlsu.tasks.prompting",
+    "Detail": "vlsu.tasks.prompting",
+    "FRAMINGS": "vlsu.tasks.framing",
+    "Framing": "vlsu.tasks.framing",
+    "GuardTask": "vlsu.tasks.judging.guard",
+    "JudgeTask": "vlsu.tasks.judging.rubric",
+    "Judging": "vlsu.tasks.judging.base",
+    "Judgment": "vlsu.tasks.base",
+    "LikelyCategories": "vlsu.tasks.likely",
+    "ONE_WORD": "vlsu.tasks.prompting",
+    "PROMPTS": "vlsu.tasks.prompting",
+    "Prompt": "vlsu.tasks.prompting",
+    "RequestSource": "vlsu.tasks.base",
+    "Task": "vlsu.tasks.base",
+    "TaskRequest": "vlsu.tasks.base",
+    "Understanding": "vlsu.tasks.understanding",
+    "Verdict": "vlsu.tasks.judging.base",
+    "answer_schema": "vlsu.tasks.understanding",
+    "load_candidates": "vlsu.tasks.framing",
+    "load_framing": "vlsu.tasks.framing",
+    "load_framings": "vlsu.tasks.framing",
+    "load_prompt": "vlsu.tasks.prompting",
+    "looks_like_refusal": "vlsu.tasks.answers.reading",
+    "prompt_source": "vlsu.tasks.prompting",
+    "read_answer": "vlsu.tasks.answers.reading",
+    "read_reply": "vlsu.tasks.alignment",
+    "read_verdict": "vlsu.tasks.judging.rubric",
+}
 
 __all__ = [
     "BARE",
@@ -65,3 +110,14 @@ __all__ = [
     "read_reply",
     "read_verdict",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take any misspelt name for an object
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'vlsu.tasks' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

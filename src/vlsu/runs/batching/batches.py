@@ -8,16 +8,12 @@ from pathlib import Path
 
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Model, Outcome, Raw, Response
-from vlsu.models.batching.vllm_file import BatchFiles
 from vlsu.runs.asking.event_loop import stopped_by_signals
 from vlsu.runs.asking.images import Images
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.asking.tally import Tally
-from vlsu.runs.batching.asker import BatchAsker
-from vlsu.runs.batching.collecting import Collector
-from vlsu.runs.batching.files import FileAsker
 from vlsu.runs.batching.journal import Journal
 from vlsu.runs.batching.options import Batching
 from vlsu.runs.store.store import ResponseStore
@@ -66,6 +62,12 @@ class Batches:
             ModelError: See `BatchAsker.run`.
             RunError: See `BatchAsker.run`.
         """
+        # Of these modules a run without batches has no use.
+        from vlsu.models.batching.vllm_file import BatchFiles
+        from vlsu.runs.batching.asker import BatchAsker
+        from vlsu.runs.batching.collecting import Collector
+        from vlsu.runs.batching.files import FileAsker
+
         if self._options.by_files:
             if model.spec != self._spec:
                 return None

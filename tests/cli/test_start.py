@@ -1,0 +1,75 @@
+"""What a start imports: the modules of its own command, and of these what it needs at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer
+
+from vlsu.cli.app import app, command_line
+
+#: Runs a command and then says which modules are there.
+_CODE = """
+import sys
+from vlsu.cli.app import run_command
+code = run_command(sys.argv[1:])
+print("\\nmodules:", *sorted(sys.modules))
+sys.exit(code)
+"""
+
+
+def imported(*arguments: object) -> set[str]:
+    """The modules that a command has imported when it ends."""
+    command = [sys.executable, "-c", _CODE, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stdout.rpartition("modules: ")[2].split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "understanding", "--help"]])
+def test_help_reads_no_data(arguments):
+    modules = imported(*arguments)
+    assert not modules & {"polars", "numpy", "rich", "jinja2", "yaml", "asyncio", "vlsu.runs"}
+
+
+def test_a_command_leaves_the_modules_of_the_others_alone():
+    ours = {each for each in imported("cost", "--help") if each.startswith("vlsu.cli.")}
+    assert "vlsu.cli.cost" in ours
+    assert not ours & {"vlsu.cli.run", "vlsu.cli.build", "vlsu.cli.annotate", "vlsu.cli.data"}
+
+
+def test_a_run_imports_what_it_asks_with_and_nothing_for_later(dataset, tmp_path):
+    command = ["run", "understanding", dataset.path, "--model", "openai/mock", "--out", tmp_path]
+    modules = imported(*command, "--base-url", "http://127.0.0.1:9/v1", "--dry-run", "--json")
+    assert {"vlsu.runs.understanding.evaluation", "vlsu.runs.session"} <= modules
+    assert not modules & {
+        "vlsu.data.importers",
+        "vlsu.data.importing.pipeline",
+        "vlsu.models.batching.vllm_file",
+        "vlsu.models.guards",
+        "vlsu.report.tasks",
+        "vlsu.runs.alignment.alignment_run",
+        "vlsu.runs.batching.asker",
+        "vlsu.runs.ensembles.ensemble",
+        "vlsu.runs.finished.comparison",
+        "vlsu.tasks.judging.guard",
+    }
+
+
+def test_a_command_alone_is_as_it_is_among_all():
+    def parameters(made: typer.Typer, name: str) -> object:
+        command = commands(made)[name]
+        inner = getattr(command, "commands", {"": command})
+        return {sub: [each.name for each in one.params] for sub, one in inner.items()}
+
+    def commands(made: typer.Typer) -> dict[str, Any]:
+        return dict(getattr(typer.main.get_command(made), "commands"))  # noqa: B009
+
+    whole = commands(app)
+    assert len(whole) == 20
+    for name in whole:
+        alone = command_line(name)
+        assert set(commands(alone)) == {name}
+        assert parameters(alone, name) == parameters(app, name)
