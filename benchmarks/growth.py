@@ -30,7 +30,7 @@ from benchmarks.writing import markdown, write_results
 #: Exponents above this are not linear.
 MOST = 1.2
 #: Growth from the smallest to the largest below which it is noise, in seconds of CPU time.
-LEAST_S = 0.5
+LEAST_S = 2.0
 #: Exponents that are tried.
 EXPONENTS = np.arange(0.3, 3.001, 0.01)
 #: A server that nobody asks: every response is stored.
@@ -211,7 +211,7 @@ def exponent(sizes: Sequence[int], seconds: Sequence[float], start: float) -> fl
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--smallest", type=int, default=4_000, help="samples")
-    parser.add_argument("--doublings", type=int, default=3)
+    parser.add_argument("--doublings", type=int, default=4)
     parser.add_argument("--images", type=int, default=2_000, help="shared by the samples")
     parser.add_argument("--only", nargs="+", help="commands, by their names' beginnings")
     parser.add_argument("--folder", type=Path, help="for the inputs; a temporary one by default")

@@ -122,7 +122,9 @@ class Asking:
     def _plan(self, fresh: Selection) -> Callable[[], Iterator[Chunk]]:
         """The plan; where much may be stored and nothing is to be looked up in it, without that."""
         store, planned = self.session.store, (self._dataset, fresh, self._task, self._keys)
-        if self.session.batches is None and store.count() and not store.without_usage():
+        priced = self._limits.price is not None or bool(self.session.costs.prices)
+        accounted = priced and store.without_usage()  # which looks up every response
+        if self.session.batches is None and store.count() and not accounted:
             return partial(unanswered, *planned, store.stored)
         return partial(plan, *planned, by_image=True)
 
