@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vlsu.errors import RunError
 from vlsu.runs.store.connections import beside
-from vlsu.runs.store.salvage import readable_errors, readable_rows
+from vlsu.runs.store.salvage import numbered_rows, readable_errors, readable_usage
 from vlsu.runs.store.tables import Batch
 
 if TYPE_CHECKING:
@@ -38,10 +38,15 @@ def replace_damaged(path: Path, open_store: Callable[[Path], ResponseStore]) -> 
         number += 1
     try:
         with closing(open_store(fresh)) as saved:
-            for row in readable_rows(path):
+            keys: dict[int, str] = {}
+            for number_of, row in numbered_rows(path):
                 saved.add(Batch([row]))
+                if keys.setdefault(number_of, row[0]) != row[0]:
+                    keys[number_of] = ""  # a start was killed before it was that of the other one
+            for usage in readable_usage(path, keys):
+                saved.add(Batch(usage=[usage]))
             saved.flush()
-            rows = saved.count()
+            rows, unknown = saved.count(), saved.without_usage()
             seen: set[int] = set()
             for error in readable_errors(path):
                 if hash(error) not in seen:
@@ -56,10 +61,17 @@ def replace_damaged(path: Path, open_store: Callable[[Path], ResponseStore]) -> 
             f"{path}: damaged, and cannot be replaced ({error.strerror}); fix that and "
             "run the command again"
         ) from None
+    lost = ""
+    if unknown:
+        lost = (
+            f"; of {unknown} of the responses it cannot be read whether they came in a batch or "
+            "out of another store, so they count at the full price"
+        )
     _log.warning(
         "%s: damaged; %d responses were read out of it, what is lost is asked again; the "
-        "damaged file is kept as %s",
+        "damaged file is kept as %s%s",
         path,
         rows,
         kept.name,
+        lost,
     )

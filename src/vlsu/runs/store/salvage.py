@@ -5,7 +5,8 @@ one broken page among those hides any number of sound ones. Here every page that
 is read by itself, after "Database File Format" of SQLite's documentation (sections 1.6, 2.1 and
 4.1). Rows are never changed once written and carry a checksum, so nothing read by chance or out of
 a stale page can be taken for a response. Dictionaries, without which deflated bodies cannot be
-read, stand in the file several times each, and are collected first.
+read, stand in the file several times each, and are collected first. Rows of tokens have no
+checksum, and are taken where all that is read of one says the same.
 """
 
 from __future__ import annotations
@@ -15,10 +16,23 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeGuard
 
+from vlsu.models.base import TOKEN_COUNTS
 from vlsu.runs.store.bodies import COPIES, inflated
+from vlsu.runs.store.usage import ASKED, BATCHED, TAKEN_OVER
 
-__all__ = ["PAGE", "ErrorRow", "Row", "checksum", "readable_errors", "readable_rows"]
+__all__ = [
+    "PAGE",
+    "ErrorRow",
+    "Row",
+    "UsageRow",
+    "checksum",
+    "numbered_rows",
+    "readable_errors",
+    "readable_rows",
+    "readable_usage",
+]
 
 #: Bytes of a page; the store makes its files so.
 PAGE = 4096
@@ -26,6 +40,8 @@ PAGE = 4096
 Row = tuple[str, int, bytes, float, int, float, int]
 #: key, attempt, status, kind, text, body, received: the columns of ``errors``.
 ErrorRow = tuple[str, int, int, str, str, bytes, float]
+#: key, SPEC, origin and the counts of tokens of a response.
+UsageRow = tuple[str | int | None, ...]
 _Columns = list[str | int | float | bytes | None]
 
 _LEAF = 0x0D
@@ -52,11 +68,67 @@ def readable_rows(database: Path) -> Iterator[Row]:
 
     Rows may come twice.
     """
+    for _, row in numbered_rows(database):
+        yield row
+
+
+def numbered_rows(database: Path) -> Iterator[tuple[int, Row]]:
+    """The same with the number of each; it is below 0 in the table of an earlier version."""
     dictionaries = _dictionaries(database)
-    for _, columns in _records(database):
+    for number, columns in _records(database):
         row = _response(columns, dictionaries)
         if row is not None:
-            yield row
+            yield (number if columns[0] is None else -number), row
+
+
+def readable_usage(database: Path, keys: Mapping[int, str]) -> Iterator[UsageRow]:
+    """What is kept of the tokens of these responses, and how each came, as far as it is readable.
+
+    Args:
+        database: The damaged file.
+        keys: The responses that were read out of it: number -> key.
+    """
+    specs, batched = _specs_and_batched(database)
+    known = set(keys.values())
+    found: dict[str, UsageRow | None] = {}
+    for number, columns in _records(database):
+        match columns:
+            case [None, int(spec), int(origin), *counts] if number in keys:
+                key, named = keys[number], specs.get(spec)
+            case [str(key), str(named), *counts] if key in known:
+                origin = BATCHED if key in batched else ASKED
+            case _:
+                continue
+        if named is None or origin not in (ASKED, BATCHED, TAKEN_OVER) or not _are_counts(counts):
+            continue
+        row = (key, named, origin, *counts)
+        before = found.setdefault(key, row)
+        if before == row or before is None:
+            continue
+        # One that came in a batch after all was marked so later; else one of the two is not its.
+        same = (*before[:2], *before[3:]) == (*row[:2], *row[3:])
+        marked = same and {before[2], origin} == {ASKED, BATCHED}
+        found[key] = (key, named, BATCHED, *counts) if marked else None
+    yield from (row for row in found.values() if row is not None)
+
+
+def _specs_and_batched(database: Path) -> tuple[dict[int, str], set[str]]:
+    """The models' SPECs by their numbers, and what an earlier version noted as of a batch."""
+    specs: dict[int, str] = {}
+    batched: set[str] = set()
+    for number, columns in _records(database):
+        match columns:
+            case [None, str(spec)]:
+                specs.setdefault(number, spec)
+            case [str(key)]:
+                batched.add(key)
+    return specs, batched
+
+
+def _are_counts(columns: _Columns) -> TypeGuard[list[int | None]]:
+    return len(columns) == len(TOKEN_COUNTS) and all(
+        n is None or (isinstance(n, int) and n >= 0) for n in columns
+    )
 
 
 def readable_errors(database: Path) -> Iterator[ErrorRow]:
