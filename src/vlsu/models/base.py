@@ -243,7 +243,8 @@ class Raw(NamedTuple):
     Attributes:
         status: HTTP status; 200 for an in-process model; 0 if no response arrived, and `body` then
             describes the fault as ``kind: message``.
-        latency_s: Seconds from sending to the last byte of the last attempt.
+        latency_s: Seconds from sending to the last byte of the last attempt; 0 where nothing is
+            known of them, as of an answer that came in a batch.
         retry_after: Seconds to wait before a retry, if the server asked for it.
         pause_s: Seconds until the server accepts more requests, by its rate-limit headers.
     """

@@ -31,7 +31,8 @@ def task_contents(task: TaskReport, run: Run, *, redact: bool = False) -> Conten
     tables = list(of_task)
     if used := usage(scan_judgments(run), task.unit, task.units(metrics)):
         tables.append(usage_table(used, task.unit))
-        charts["latency"] = latency_chart(used, task.unit)
+        if (chart := latency_chart(used, task.unit)) is not None:
+            charts["latency"] = chart
     if (costs := run_ledger(run)) is not None:
         tables += cost_tables(costs)
     tables.append(settings_table(task, run, redact=redact))

@@ -11,6 +11,7 @@ import polars as pl
 from vlsu.report.charts.colours import colour
 from vlsu.report.charts.dots import SIZING, Spec
 from vlsu.report.table import ABSENT, Table
+from vlsu.runs.columns import has_response
 
 __all__ = ["Usage", "latency_chart", "usage", "usage_table"]
 
@@ -24,14 +25,14 @@ class Usage:
 
     Attributes:
         requests: How many different ones have a response.
-        latency_s: ``"p50"`` and so on -> seconds.
+        latency_s: ``"p50"`` and so on -> seconds; `None` where none is known, as of a batch.
         input_tokens: Sum over the requests; `None` if the server reports none.
         output_tokens: The same of the answers.
     """
 
     name: str
     requests: int
-    latency_s: Mapping[str, float]
+    latency_s: Mapping[str, float | None]
     input_tokens: int | None
     output_tokens: int | None
 
@@ -45,12 +46,12 @@ def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage
         names: Its values, in the order of the result; one without a response is left out.
     """
     latency, tokens = pl.col("latency_s"), ("input_tokens", "output_tokens")
-    measured = latency.filter(latency > 0)  # a batch says nothing of latency
+    measured = latency.filter(latency > 0)  # earlier versions wrote 0 for a batch
     found = []
     for name in names:
         # A part at a time, by the hashes of the keys: a million keys are 64 MB of text.
         requests = (
-            judgments.filter(pl.col(by) == name, latency.is_not_null())
+            judgments.filter(pl.col(by) == name, has_response())
             .select("latency_s", *tokens, key=pl.col("request_key").hash())
             .collect(engine="streaming")
             .filter(pl.col("key").is_first_distinct())
@@ -58,8 +59,7 @@ def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage
         if requests.is_empty():
             continue
         seconds = requests.select(
-            measured.sort().quantile(share, "linear").fill_null(0.0).alias(q)
-            for q, share in _QUANTILES.items()
+            measured.sort().quantile(share, "linear").alias(q) for q, share in _QUANTILES.items()
         )
         found.append(
             Usage(
@@ -89,20 +89,25 @@ def usage_table(usages: Sequence[Usage], unit: str) -> Table:
         ),
         "Of the different requests that have a response; one that served several samples counts "
         "once. Seconds from sending to the last byte, of the last attempt. Tokens as the server "
-        "counts them, summed.",
+        "counts them, summed. A batch says nothing of seconds.",
     )
 
 
-def _seconds(number: float) -> str:
+def _seconds(number: float | None) -> str:
     """Three digits that count: 12.3, 1.23, 0.0123."""
+    if number is None:
+        return ABSENT
     if number <= 0:
         return "0"
     places = 2 - math.floor(math.log10(number))
     return f"{number:,.{min(max(places, 0), 6)}f}"
 
 
-def latency_chart(usages: Sequence[Usage], unit: str) -> Spec:
-    """Median, middle half and middle nine tenths of the latencies of each kind of request."""
+def latency_chart(usages: Sequence[Usage], unit: str) -> Spec | None:
+    """Median, middle half and middle nine tenths of the latencies of each kind of request.
+
+    `None` where no latency is known.
+    """
     data = [
         {
             "name": part.name,
@@ -113,7 +118,10 @@ def latency_chart(usages: Sequence[Usage], unit: str) -> Spec:
             "n": f"{part.requests:,}",
         }
         for part in usages
+        if part.latency_s["p50"] is not None
     ]
+    if not data:
+        return None
 
     def x(quantile: str) -> Spec:
         return {

@@ -13,6 +13,7 @@ __all__ = [
     "VERDICTS",
     "VERDICT_COLUMNS",
     "VERDICT_FIELDS",
+    "has_response",
 ]
 
 #: Columns of ``judgments.parquet``.
@@ -81,3 +82,13 @@ VERDICTS = pl.Schema(
         **VERDICT_FIELDS,
     }
 )
+
+
+def has_response() -> pl.Expr:
+    """Whether a judgment was read from a response.
+
+    One that was not is an error without tokens or latency; and a response that came in a batch has
+    no latency either.
+    """
+    known = pl.any_horizontal(pl.col("latency_s", "input_tokens", "output_tokens").is_not_null())
+    return known | (pl.col("outcome") != "error")

@@ -50,7 +50,7 @@ class ParsedResponses:
     """
 
     def __init__(self) -> None:
-        self._responses: dict[str, tuple[Response, float]] = {}
+        self._responses: dict[str, tuple[Response, float | None]] = {}
 
     def add(self, key: str, raw: Raw, response: Response) -> None:
         """Keep a response, if there is room."""
@@ -58,10 +58,10 @@ class ParsedResponses:
             len(self._responses) < MOST_PARSED
             and len(response.text) + len(response.reasoning) <= LONGEST_PARSED
         ):
-            self._responses[key] = response, raw.latency_s
+            self._responses[key] = response, raw.latency_s or None
 
-    def get(self, key: str) -> tuple[Response, float] | None:
-        """A response and its latency in seconds, or `None`."""
+    def get(self, key: str) -> tuple[Response, float | None] | None:
+        """A response and its latency in seconds, if that is known; or `None`."""
         return self._responses.get(key)
 
 
@@ -84,7 +84,7 @@ def judged(
         found = {p.key: parsed.get(p.key) for p in chunk.planned}
         missing = [key for key, known in found.items() if known is None]
         for key, stored in (store.responses(missing) if missing else {}).items():
-            found[key] = model.read(stored.raw), stored.raw.latency_s
+            found[key] = model.read(stored.raw), stored.raw.latency_s or None
         for key, task_request, sample in chunk.planned:
             response, latency_s = found[key] or (_NO_ANSWER, None)
             rows.append(_row(task.judge(sample, task_request, response), key, latency_s))

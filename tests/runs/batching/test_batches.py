@@ -14,10 +14,12 @@ from vlsu.models.base import Raw
 from vlsu.models.batching.base import BatchLimits, BatchState, BatchUnavailableError
 from vlsu.models.http.model import http_fault
 from vlsu.models.inprocess import InProcessModel
-from vlsu.report.usage import usage
+from vlsu.report.table import ABSENT
+from vlsu.report.usage import latency_chart, usage, usage_table
 from vlsu.runs import Limits, align, evaluate, load_run
 from vlsu.runs.asking.limits import Price
 from vlsu.runs.batching.journal import Journal
+from vlsu.runs.finished.ledger import ledger
 
 
 @pytest.fixture
@@ -64,11 +66,34 @@ def test_the_result_is_that_of_the_run_without_batches(dataset, direct, tmp_path
     assert done.judgments.select(columns).equals(direct.judgments.select(columns))
     assert len(provider.batches) == 1
     assert out(done) == 0
-    assert usage(done.scan(), "modality", ["joint"])[0].latency_s["p50"] == 0
+    assert done.judgments["latency_s"].is_null().all()  # of which a batch says nothing
+    (used,) = usage(done.scan(), "modality", ["joint"])
+    (like,) = usage(direct.scan(), "modality", ["joint"])
+    assert (used.requests, used.input_tokens) == (like.requests, like.input_tokens)
+    assert used.latency_s["p50"] is None
+    assert latency_chart([used], "modality") is None
+    assert usage_table([used], "modality").rows[0][1:5] == (str(used.requests), *[ABSENT] * 3)
     assert done.record["requests"]["asked"] == direct.record["requests"]["asked"]
     assert list((done.path / "batches").iterdir()) == []
     again = run(dataset, tmp_path / "R", provider)
     assert (again.record["requests"]["asked"], len(provider.batches)) == (0, 1)
+
+
+def test_what_has_no_answer_counts_as_no_request_though_a_batch_has_no_latency(dataset, tmp_path):
+    refused: list[str] = []
+
+    def first_refused(answer, times):
+        if not refused or answer.key in refused:
+            refused.append(answer.key)
+            return [answer._replace(raw=Raw(400, b"{}"))]
+        return [answer]
+
+    done = run(dataset, tmp_path / "R", MemoryProvider(answer=first_refused))
+    modalities = ("image", "text", "joint")
+    asked = done.judgments["request_key"].n_unique()
+    assert sum(each.requests for each in usage(done.scan(), "modality", modalities)) == asked - 1
+    lines = ledger(done).lines
+    assert sum(line.requests or 0 for line in lines if line.part == "modality") == asked - 1
 
 
 def test_batches_are_split_at_the_provider_s_limits(dataset, direct, tmp_path):

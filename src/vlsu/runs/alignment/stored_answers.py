@@ -150,7 +150,7 @@ def _judgment_row(
         "framing": planned.task_request.framing,
         "expected": None if expected is None else expected.label,
         "outcome": response.outcome.value,
-        "latency_s": None if stored is None else stored.raw.latency_s,
+        "latency_s": None if stored is None else stored.raw.latency_s or None,
         **{name: getattr(response, name) for name in TOKEN_COUNTS},
         "request_key": planned.key,
         "expected_category": sample.joint_category,

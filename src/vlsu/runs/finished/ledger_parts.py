@@ -12,6 +12,7 @@ from vlsu.errors import RunError
 from vlsu.models.base import TOKEN_COUNTS
 from vlsu.models.bodies.image_tokens import image_tokens
 from vlsu.runs.asking.limits import TokenCounts
+from vlsu.runs.columns import has_response
 from vlsu.runs.costs import Tokens
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.store.store import ResponseStore
@@ -36,7 +37,7 @@ def answered_tokens(
         names = [frame.collect_schema().names() for frame in frames]
         columns = pl.col(column).fill_null(""), pl.col("request_key")
         frame = pl.concat(
-            each.filter(pl.col("latency_s").is_not_null()).select(
+            each.filter(has_response()).select(
                 *columns,
                 *(
                     pl.col(name) if name in known else pl.lit(None, pl.Int64).alias(name)
@@ -75,7 +76,7 @@ def images_tokens(folder: RunFolder, store: ResponseStore) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     try:
-        frame = scan_parquet(folder.judgments_file).filter(pl.col("latency_s").is_not_null())
+        frame = scan_parquet(folder.judgments_file).filter(has_response())
         for modality in ("image", "joint"):
             keys = (
                 frame.filter(pl.col("modality") == modality)

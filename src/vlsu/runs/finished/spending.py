@@ -87,8 +87,8 @@ def _of(run: Run, metric: str | None) -> dict[str, Any]:
         score = score if found is None else Rate.from_json(found)
     each = cost.get("per_1000")
     points = 100 * score.value / each if each and score.value is not None else None
-    seconds = pl.col("latency_s")
-    latency = run.judged(seconds.filter(seconds > 0).median()).item()  # a batch says nothing of it
+    seconds = pl.col("latency_s")  # earlier versions wrote 0 for a batch
+    latency = run.judged(seconds.filter(seconds > 0).median()).item()
     return {
         "score": score.as_dict(),
         "total": cost.get("total"),
