@@ -179,6 +179,35 @@ def test_after_a_fault_that_passes_the_same_call_succeeds(played, tmp_path, faul
         assert len(through(model_of(server), run)) == len(REQUESTS)
 
 
+@pytest.mark.parametrize("nonsense", [{"page": "<html>Sign in</html>"}, {"body": {"ok": True}}])
+def test_what_says_nothing_of_batches_is_no_answer(played, tmp_path, nonsense):
+    """A page in HTML, or fields that are none of a batch, as from a gateway in between."""
+    server = played()
+    _, batch, _ = submitted(server, tmp_path)
+    server.calls.clear()
+    through(model_of(server), lambda service: service.status(batch.id))
+    through(model_of(server), lambda service: collected(service, batch.id))
+    through(model_of(server), lambda service: service.find("another", KEYS, time.time() + 1e6))
+    for method, path in [*server.calls]:
+        contents = any(part in path for part in ("/content", "/results", ":download"))
+        google_list = server.provider == "google" and path.endswith("/batches")
+        if "body" in nonsense and (contents or google_list):
+            continue  # lines of which none is of the batch; a list that is left out if empty
+
+        server.faults.clear()
+        server.fail(method, path, status=200, times=9, **nonsense)
+
+        async def run(service: BatchService, path: str = path) -> None:
+            if path.endswith("/batches"):
+                await service.find("another", KEYS, time.time() + 1e6)
+            else:
+                await service.status(batch.id)
+                await collected(service, batch.id)
+
+        with pytest.raises(BatchUnavailableError, match=r"the server's answer (is no|does no)"):
+            through(model_of(server), run)
+
+
 def test_a_server_that_is_gone_may_come_back(played, tmp_path):
     server = played()
     _, batch, _ = submitted(server, tmp_path)

@@ -25,6 +25,9 @@ from tests.support.batch_services import (
 )
 from tests.support.commands import vlsu
 from tests.support.values import present
+from vlsu.errors import ModelError
+from vlsu.runs import evaluate
+from vlsu.runs.batching.options import Batching
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +111,25 @@ def test_a_batch_is_not_paid_twice_if_the_answer_to_its_submission_is_lost(direc
     server = serve(PROVIDERS[direct.spec](by_text))
     server.fail("POST", SUBMIT[server.provider], accepted=True)
     vlsu(*arguments(direct, server, tmp_path / "R", "--batch"))
+    assert_same(tmp_path / "R", direct.run)
+    assert (server.paid.total(), server.submits()) == (direct.requests, 1)
+
+
+@pytest.mark.parametrize("nonsense", [{"page": "<html>Sign in</html>"}, {"body": {"ok": True}}])
+def test_a_service_that_answers_nonsense_ends_the_run_with_one_line(
+    direct, serve, tmp_path, nonsense
+):
+    server = serve(PROVIDERS[direct.spec](by_text))
+    settings = {"base_url": server.base_url, "seed": 1, "out": tmp_path / "R"}
+    waiting = Batching(pause_s=0.01, patience_s=0.2, wait_s=0)
+    evaluate(str(direct.dataset), model=direct.spec, batch=waiting, **settings)
+    (batch,) = server.batches
+    server.fail("GET", batch.rpartition("/")[2], status=200, times=10**6, **nonsense)
+    patient = Batching(pause_s=0.01, patience_s=0.2)
+    with pytest.raises(ModelError, match=r"the server's answer .* run the same command again"):
+        evaluate(str(direct.dataset), model=direct.spec, batch=patient, **settings)
+    server.faults.clear()
+    evaluate(str(direct.dataset), model=direct.spec, batch=patient, **settings)
     assert_same(tmp_path / "R", direct.run)
     assert (server.paid.total(), server.submits()) == (direct.requests, 1)
 

@@ -62,6 +62,7 @@ class Fault:
         accepted: Whether the server did what it was asked to before that.
         headers: Of the answer.
         body: Of the answer.
+        page: What is answered instead, as a page in HTML.
         cut: Whether the answer is sent as announced and breaks off in the middle.
     """
 
@@ -72,6 +73,7 @@ class Fault:
     accepted: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
+    page: str = ""
     cut: bool = False
 
 
@@ -283,6 +285,8 @@ class BatchServer:
         if fault.status == 0:
             present(request.transport).abort()
             return web.Response()
+        if fault.page:
+            return web.Response(text=fault.page, status=fault.status, content_type="text/html")
         return web.json_response(dict(fault.body), status=fault.status, headers=fault.headers)
 
     def app(self) -> web.Application:

@@ -41,7 +41,6 @@ from vlsu.models.formats.wire import (
     as_array,
     as_object,
     as_text,
-    parse_object,
     status_within,
     token_count,
 )
@@ -122,8 +121,7 @@ class AnthropicBatches(RemoteBatches):
         found: list[Batch] = []
         after = ""
         for _ in range(PAGES):
-            reply = await self.call("GET", f"{self._url}?limit={PAGE}{after}")
-            page = parse_object(reply.body) or {}
+            page, reply = await self.listed(f"{self._url}?limit={PAGE}{after}", "data")
             # By the provider's clock.
             ahead = seconds_until(reply.header("date"), 0.0)
             begin = since - CLOCK_S + (0.0 if ahead is None else ahead - time.time())
@@ -145,7 +143,7 @@ class AnthropicBatches(RemoteBatches):
     async def status(self, id: str) -> Batch:
         """Where a batch is."""
         self._labels.setdefault(id, "")
-        return self._batch(await self.tree("GET", self._at(id)))
+        return self._batch(await self.described(self._at(id), "id", "processing_status"))
 
     async def answers(self, id: str) -> AsyncGenerator[BatchAnswer]:
         """The lines of the results.

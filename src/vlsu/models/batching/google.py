@@ -181,7 +181,10 @@ class GoogleBatches(RemoteBatches):
         await self.call("POST", f"{self._at(id)}:cancel", {})
 
     async def _described(self, id: str) -> Tree:
-        return await self.tree("GET", self._at(id))
+        tree = await self.described(self._at(id), "name")
+        if not (tree.get("metadata") or tree.get("done")):
+            raise self.says_nothing()
+        return tree
 
     def _at(self, id: str) -> str:
         return f"{self._base}/{quote(id)}"

@@ -159,7 +159,7 @@ class OpenAIBatches(RemoteBatches):
         """The batches of the account; where the newest come first, until those that are older."""
         after = ""
         for _ in range(PAGES):
-            page = await self.tree("GET", f"{self._base}/batches?limit={PAGE}{after}")
+            page, _ = await self.listed(f"{self._base}/batches?limit={PAGE}{after}", "data")
             trees = [as_object(tree) for tree in as_array(page.get("data"))]
             for tree in trees:
                 yield tree
@@ -173,11 +173,11 @@ class OpenAIBatches(RemoteBatches):
 
     async def status(self, id: str) -> Batch:
         """Where a batch is."""
-        return self._batch(await self.tree("GET", self._at(id)))
+        return self._batch(await self.described(self._at(id), "id", "status"))
 
     async def answers(self, id: str) -> AsyncIterator[BatchAnswer]:
         """The lines of both files."""
-        tree = await self.tree("GET", self._at(id))
+        tree = await self.described(self._at(id), "id", "status")
         for name in ("output_file_id", "error_file_id"):
             if file := as_text(tree.get(name)):
                 async with aclosing(self.lines(f"{self._file(file)}/content")) as lines:

@@ -92,6 +92,38 @@ class RemoteBatches:
             raise BatchUnavailableError("the server's answer is not a JSON object")
         return tree
 
+    async def described(self, url: str, *fields: str) -> Tree:
+        """What the server says of a batch; errors as `call`.
+
+        Args:
+            url: Its address.
+            fields: What the answer has in any case; one without says nothing of the batch, which
+                must not be waited for without an end, nor be taken for one without results.
+        """
+        tree = await self.tree("GET", url)
+        if not all(tree.get(field) for field in fields):
+            raise self.says_nothing()
+        return tree
+
+    @staticmethod
+    def says_nothing() -> BatchUnavailableError:
+        """The error for an answer that is none about a batch."""
+        return BatchUnavailableError("the server's answer does not say where the batch is")
+
+    async def listed(self, url: str, field: str) -> tuple[Tree, Reply]:
+        """A page of a list, and the reply that it came in; errors as `call`.
+
+        Args:
+            url: Its address.
+            field: The list, which is there even if it is empty: what says nothing of batches is no
+                proof that there are none.
+        """
+        reply = await self.call("GET", url)
+        page = parse_object(reply.body)
+        if page is None or not isinstance(page.get(field), list):
+            raise BatchUnavailableError("the server's answer is not a list of batches")
+        return page, reply
+
     async def lines(self, url: str) -> AsyncGenerator[Tree]:
         """The JSON objects of a file, a line each; a line that is none is left out.
 
@@ -99,14 +131,19 @@ class RemoteBatches:
             BatchUnavailableError: It did not arrive whole.
             ModelError: It cannot be had.
         """
+        strange = some = False
         try:
             async with aclosing(self._service.lines(url, self.refused)) as lines:
                 async for line in lines:
+                    strange |= not line.lstrip().startswith(b"{")
                     tree = parse_json(line, replace_invalid=True)
                     if isinstance(tree, dict):
+                        some = True
                         yield tree
         except NetworkFaultError as fault:
             raise self._unreachable(fault) from None
+        if strange and not some:  # a page in HTML, and not what came of the batch
+            raise BatchUnavailableError("the server's answer is not lines of JSON objects")
 
     def refused(self, reply: Reply) -> ModelError:
         """The error for an answer that is no success."""
