@@ -125,6 +125,14 @@ def test_a_runs_cost_is_recomputed_from_its_responses(runs: list[Path]) -> None:
     assert second["total"] == pytest.approx(2 * EACH, abs=1e-6)
 
 
+def test_a_run_that_is_given_twice_is_refused_by_whatever_name(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "same").symlink_to(runs[0])
+    for again in (runs[0], runs[0] / ".." / runs[0].name, tmp_path / "same"):
+        assert "is given twice; give each run once" in said("cost", runs[0], again, code=2)
+
+
 def test_other_prices_give_another_cost_of_the_same_run(
     runs: list[Path], alignment: Path, tmp_path: Path
 ) -> None:

@@ -39,9 +39,11 @@ def cost(
     from vlsu.cli.run_errors import naming_runs
     from vlsu.runs import load_run
     from vlsu.runs.finished.ledger import ledger
+    from vlsu.runs.run_names import require_each_once
 
     with naming_runs(runs):
         opened = [load_run(path) for path in runs]
+        require_each_once(opened)  # else the sum would have it twice
         found = [
             ledger(run, _prices(price, run.record.model.spec), count_images=True) for run in opened
         ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from vlsu.errors import UsageError
 from vlsu.runs.run import Run
 from vlsu.runs.setups import differences
 
-__all__ = ["comparison_names", "run_names"]
+__all__ = ["comparison_names", "require_each_once", "run_names"]
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
@@ -43,13 +44,23 @@ def comparison_names(runs: Sequence[Run]) -> list[str]:
     Raises:
         UsageError: A folder is given twice.
     """
-    paths = [run.path.resolve() for run in runs]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise UsageError(f"{path} is given twice; give each run once")
+    paths = require_each_once(runs)
     choices = (
         [str(run.record["model"]["spec"]) for run in runs],
         [path.name for path in paths],
         [str(path) for path in paths],
     )
     return next(names for names in choices if len(set(names)) == len(names))
+
+
+def require_each_once(runs: Sequence[Run]) -> list[Path]:
+    """The folders of runs, none of which is given twice, by whatever name.
+
+    Raises:
+        UsageError: One is.
+    """
+    paths = [run.path.resolve() for run in runs]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UsageError(f"{path} is given twice; give each run once")
+    return paths
