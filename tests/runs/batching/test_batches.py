@@ -277,6 +277,48 @@ def test_where_nothing_was_answered_there_is_no_result(dataset, tmp_path):
         evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
 
 
+def lost(folder):
+    for file in folder.glob("batches/*.keys"):
+        file.unlink()
+
+
+def cut(folder):
+    for file in folder.glob("batches/*.keys"):
+        file.write_text(file.read_text()[:50])
+
+
+@pytest.mark.parametrize("damage", [lost, cut])
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_without_the_keys_of_a_batch_its_answers_say_what_was_asked(
+    dataset, direct, tmp_path, caplog, damage, cancelled
+):
+    provider = MemoryProvider(BatchLimits(7, 10**6), looks=2)
+    run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0))
+    handed_in = len(provider.batches)
+    damage(tmp_path / "R")
+    if cancelled:
+        stopped = run(dataset, tmp_path / "R", provider, batch=provider.batching(cancel=True))
+        assert out(stopped) == 0
+    else:
+        still = run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0))
+        assert (out(still), len(provider.batches)) == (handed_in, handed_in)
+        assert "the answers, which have them, are waited for" in caplog.text
+    done = run(dataset, tmp_path / "R", provider)
+    assert (metrics(done), out(done)) == (metrics(direct), 0)
+    assert not asked_twice(provider)
+
+
+def test_the_keys_of_a_batch_that_may_be_there_are_those_of_its_requests(dataset, direct, tmp_path):
+    gone = [BatchUnavailableError("cannot connect")] * 1000
+    provider = MemoryProvider(faults={"submit": [LostError("lost")], "find": [*gone]})
+    with pytest.raises(ModelError, match="cannot connect"):
+        run(dataset, tmp_path / "R", provider)
+    provider.faults.clear()
+    lost(tmp_path / "R")
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert len(provider.batches) == 1
+
+
 def test_bounds_hold(dataset, direct, tmp_path):
     provider = MemoryProvider()
     stopped = run(dataset, tmp_path / "R", provider, limits=Limits(max_requests=10))

@@ -128,6 +128,8 @@ class BatchAsker:
         try:
             if self._options.cancel:
                 await self._cancel(plan())
+            elif self._journal.tell_unknown(self._open.values()):
+                await self._wait()  # for what may not be handed in again
             while not self._options.cancel:
                 self._left, self._bound, self._cut = 0, None, False
                 await self._round(plan(), first=first)
@@ -153,6 +155,7 @@ class BatchAsker:
             RunError: They are with another server.
         """
         self._journal.remove_unfinished()
+        self._journal.restore_keys()
         for batch in self._journal.open(self._model.spec):
             if batch.server != self._server:
                 raise RunError(
@@ -160,7 +163,7 @@ class BatchAsker:
                     f"{batch.server}; run the command with the same --base-url to collect them"
                 )
             self._open[batch.label] = batch
-            self._keys |= self._journal.keys(batch)
+            self._keys |= self._journal.keys(batch) or frozenset()
 
     async def _cancel(self, chunks: Iterator[Chunk]) -> None:
         """Have what is out cancelled, and collect what was answered by then."""
@@ -284,7 +287,7 @@ class BatchAsker:
         try:
             made = await self._provider.handed_in(
                 batch,
-                self._journal.keys(batch),
+                self._journal.keys(batch) or frozenset(),
                 self._journal.lines_file(batch),
                 perhaps_there=perhaps_there,
                 others=self._journal.identifiers,
@@ -314,15 +317,11 @@ class BatchAsker:
             if self._deadline is not None and self._clock() >= self._deadline:
                 raise _WaitedEnoughError
             answered = sum(each.answered + each.failed for each in about if each is not None)
-            pause = self._until_deadline(pause)
+            if self._deadline is not None:
+                pause = min(pause, max(0.0, self._deadline - self._clock()))
             self._progress.waiting(pause, f"for {self._out()}, {answered} of them done")
             await self._provider.rest(pause)
             pause = min(1.5 * pause, LONGEST_PAUSE_S)
-
-    def _until_deadline(self, pause: float) -> float:
-        if self._deadline is None:
-            return pause
-        return min(pause, max(0.0, self._deadline - self._clock()))
 
     def _out(self) -> str:
         """What is with the provider, in words."""
@@ -394,5 +393,5 @@ class BatchAsker:
 
     def _close(self, batch: SubmittedBatch, state: str) -> None:
         del self._open[batch.label]
-        self._keys -= self._journal.keys(batch)
+        self._keys -= self._journal.keys(batch) or frozenset()
         self._journal.over(batch, "collected" if state == "collected" else "failed")

@@ -27,7 +27,7 @@ async def cancel(provider: Provider, journal: Journal, batch: SubmittedBatch) ->
         ModelError: The provider does not answer, or does not cancel it.
     """
     if batch.state == "intended":  # a start ended before it was known to be taken
-        keys = journal.keys(batch)
+        keys = journal.keys(batch) or frozenset()
         if (found := await provider.found(batch, keys, journal.identifiers)) is None:
             return False
         journal.submitted(batch, found.id)

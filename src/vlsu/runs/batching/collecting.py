@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ __all__ = ["MOST_TRIES", "Collector", "Failed", "Pass"]
 MOST_TRIES = 3
 #: Answers that are looked up in the store together.
 _TOGETHER = 256
+_KEY = re.compile("[0-9a-f]{32}")
 _NOTHING = Raw(0, b"batch: the batch has no result for this request")
 
 
@@ -82,7 +84,10 @@ class Collector:
         self._ever = False
 
     async def take(
-        self, answers: AsyncIterator[BatchAnswer], keys: frozenset[str], tries: dict[str, int]
+        self,
+        answers: AsyncIterator[BatchAnswer],
+        keys: frozenset[str] | None,
+        tries: dict[str, int],
     ) -> Pass:
         """Store the answers to these requests; what was stored before is left as it is.
 
@@ -90,7 +95,7 @@ class Collector:
 
         Args:
             answers: In any order; those to other requests, and second ones, are left out.
-            keys: Of the requests.
+            keys: Of the requests; `None` where they are not known, and all answers are to some.
             tries: How often each was part of a batch before, if it was.
 
         Raises:
@@ -98,12 +103,15 @@ class Collector:
             RunError: They cannot be stored.
         """
         self._store.flush()  # what an earlier try took in is seen as stored
-        passed = Pass(set(keys), {})
+        passed = Pass(set(keys or ()), {})
+        heard: set[str] = set()
         group: list[BatchAnswer] = []
         async for answer in answers:
-            if answer.key not in passed.left:
+            asked = _KEY.fullmatch(answer.key) if keys is None else answer.key in passed.left
+            if not asked or answer.key in heard:
                 continue
             passed.left.discard(answer.key)
+            heard.add(answer.key)
             group.append(answer)
             if len(group) >= _TOGETHER:
                 self._put(group, passed, tries)

@@ -8,9 +8,10 @@ for the label first, and neither loses a batch nor has one processed twice.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,8 @@ from vlsu.errors import RunError
 from vlsu.runs.folder import write_atomically
 
 __all__ = ["Draft", "Journal", "SubmittedBatch", "in_words", "keys_out"]
+
+_log = logging.getLogger(__name__)
 
 _VERSION = 1
 State = Literal["intended", "submitted", "collected", "failed"]
@@ -126,20 +129,36 @@ class Journal:
         """The provider's identifiers of all batches."""
         return frozenset(each.id for each in self.batches if each.id is not None)
 
-    def keys(self, batch: SubmittedBatch) -> frozenset[str]:
-        """The keys of a batch's requests.
+    def keys(self, batch: SubmittedBatch) -> frozenset[str] | None:
+        """The keys of a batch's requests; `None` where their file is missing or not whole.
 
-        Raises:
-            RunError: Their file is missing.
+        Then it is for the answers to say what was asked.
         """
-        file = self.keys_file(batch)
-        try:
-            return frozenset(read_bytes(file).decode("ascii").split())
-        except (OSError, UnicodeDecodeError):
-            raise RunError(
-                f"{file}: cannot be read; it says what a batch that is with the provider asks for: "
-                "put a copy back"
-            ) from None
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            keys = frozenset(read_bytes(self.keys_file(batch)).decode("ascii").split())
+            if len(keys) == batch.requests:
+                return keys
+        return None
+
+    def restore_keys(self) -> None:
+        """Write missing files of keys anew, of batches whose requests are still there."""
+        for batch in self.open():
+            lines = self.lines_file(batch)
+            if batch.state == "intended" and self.keys(batch) is None and lines.exists():
+                with explained(self.folder), contextlib.suppress(ValueError, AttributeError):
+                    _write_keys(self.keys_file(batch), _keys_of_lines(lines))
+
+    def tell_unknown(self, batches: Iterable[SubmittedBatch]) -> bool:
+        """Whether of some batches it is not known what they ask for; then that is said."""
+        unknown = [each for each in batches if self.keys(each) is None]
+        if unknown:
+            _log.warning(
+                "%s: the keys of %s are missing; the answers, which have them, are waited for "
+                "before more is handed in",
+                self.folder,
+                in_words(unknown),
+            )
+        return bool(unknown)
 
     def keys_file(self, batch: SubmittedBatch) -> Path:
         """The file of the keys of a batch's requests, one a line."""
@@ -197,8 +216,7 @@ def keys_out(run: Path) -> frozenset[str]:
     journal = Journal(run)
     keys: set[str] = set()
     for batch in journal.open():
-        with contextlib.suppress(RunError):  # another process may have just collected it
-            keys |= journal.keys(batch)
+        keys |= journal.keys(batch) or frozenset()  # another process may have just collected it
     return frozenset(keys)
 
 
@@ -241,8 +259,7 @@ class Draft:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        text = "".join(f"{key}\n" for key in self.keys)
-        write_atomically(self._journal.keys_file(self._batch), text.encode())
+        _write_keys(self._journal.keys_file(self._batch), self.keys)
         self._journal.intend(self._batch)
         return self._batch
 
@@ -278,6 +295,18 @@ def _batch(tree: dict[str, Any]) -> SubmittedBatch:
     batch.requests, batch.since = int(batch.requests), float(batch.since)
     batch.likely_cost = float(batch.likely_cost)
     return batch
+
+
+def _write_keys(file: Path, keys: Iterable[str]) -> None:
+    write_atomically(file, "".join(f"{key}\n" for key in keys).encode())
+
+
+def _keys_of_lines(lines: Path) -> Iterator[str]:
+    """The keys in a file of requests, where each provider's interface has them."""
+    with lines.open("rb") as file:
+        for line in file:
+            tree = orjson.loads(line)
+            yield str(tree.get("custom_id") or tree.get("key"))
 
 
 def _sync(folder: Path) -> None:
