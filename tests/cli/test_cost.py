@@ -453,7 +453,27 @@ def test_the_parts_of_a_prompt_add_up(data: Dataset) -> None:
     assert joint["cost"] == pytest.approx((tokens * 1.25 + 12 * 25 * 10) / 1e6)
     assert joint["cost_batch"] == pytest.approx(joint["cost"] / 2)
     assert joint["cost_cached"] < joint["cost"]
+    brief = json.loads(command(*asked, "--policy-detail", "brief").stdout)["modalities"]["joint"]
+    assert brief["policy"] < joint["policy"]
     table = said("prompts", "cost", data.path)
     assert "policy" in table
     assert "give a dataset too" in said("prompts", "cost", code=2)
     assert "only with vlsu prompts cost" in said("prompts", "zero-shot", data.path, code=2)
+
+
+def test_the_parts_of_prompts_with_likely_categories_are_those_of_a_dry_run(
+    data: Dataset, tmp_path: Path
+) -> None:
+    narrowed = ("--model", "openai/gpt-5", "--policy-detail", "category")
+    found = json.loads(command("prompts", "cost", data.path, *narrowed, "--json").stdout)
+    assert found["policy_detail"] == "category"
+    each = [*found["modalities"].values(), *found["first_pass"].values()]
+    planned = dry(data, tmp_path / "R", *narrowed)
+    assert sum(part["requests"] for part in each) == sum(planned["requests"].values())
+    tokens = sum(part["requests"] * part["input"] for part in each)
+    assert tokens == pytest.approx(planned["input_tokens"], rel=0.01)
+    assert "joint, first request" in said("prompts", "cost", data.path, *narrowed)
+    assert "--policy-detail brie: use full, brief, category" in said(
+        "prompts", "cost", data.path, "--policy-detail", "brie", code=2
+    )
+    assert "only with vlsu prompts cost" in said("prompts", "--policy-detail", "brief", code=2)

@@ -197,6 +197,12 @@ def show_prompts(
     prompt: Annotated[
         str | None, typer.Option(help="With cost, which prompt; zero-shot if not given.")
     ] = None,
+    policy_detail: Annotated[
+        str | None,
+        typer.Option(
+            help="With cost, how much of the policy the prompt states: full, brief or category."
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="With cost, whose prices: provider/name, or a name from --models."),
@@ -221,13 +227,21 @@ def show_prompts(
                 "prompts cost: give a dataset too (a prompt's file of that name: ./cost)"
             )
         show_prompt_costs(
-            dataset, model=model, models=models, prompt=prompt, policy=policy, json=json
+            dataset,
+            model=model,
+            models=models,
+            prompt=prompt,
+            policy=policy,
+            detail=policy_detail or "full",
+            json=json,
         )
         return
-    if any(each is not None for each in (dataset, prompt, model, models)):
+    if any(each is not None for each in (dataset, prompt, policy_detail, model, models)):
         from vlsu.errors import UsageError
 
-        raise UsageError("a dataset, --prompt, --model and --models: only with vlsu prompts cost")
+        raise UsageError(
+            "a dataset, --prompt, --policy-detail, --model, --models: only with vlsu prompts cost"
+        )
     from vlsu.cli.output import print_json, print_table, print_text
     from vlsu.policy import MODALITIES, default_policy, load_policy
     from vlsu.tasks import CHOICE, CONTROLS, ONE_WORD, PROMPTS, load_prompt, prompt_source

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from vlsu.tasks import Detail
 
 __all__ = ["show_prompt_costs"]
 
@@ -14,6 +18,7 @@ def show_prompt_costs(
     models: Path | None,
     prompt: str | None,
     policy: str | None,
+    detail: str,
     json: bool,
 ) -> None:
     """Print the tokens of each part of the prompts for a dataset; nothing is sent.
@@ -37,25 +42,29 @@ def show_prompt_costs(
         price = ModelOptions.of_entry(named).limits(named.spec, list_price=True).price
     data = load(dataset)
     chosen = load_policy(policy) if policy else data.policy
-    loaded = load_prompt(prompt or PROMPTS[0], chosen)
+    loaded = load_prompt(prompt or PROMPTS[0], chosen, cast("Detail", detail))
     found = prompt_costs(data, chosen, loaded, price)
     currency = None if price is None else price.currency
+    passes = {"modalities": [each for each in found if not each.first_pass]}
+    if loaded.lines:
+        passes["first_pass"] = [each for each in found if each.first_pass]
     if json:
         print_json(
             {
                 "dataset": data.info.name,
                 "prompt": loaded.name,
                 "policy": chosen.name,
+                "policy_detail": loaded.detail,
                 "model": model,
                 "currency": currency,
                 "prices": None if price is None else price.source,
-                "modalities": {each.modality: each.to_dict() for each in found},
+                **{name: {e.modality: e.to_dict() for e in each} for name, each in passes.items()},
             }
         )
         return
     rows = [
         (
-            each.modality,
+            f"{each.modality}, first request" if each.first_pass else each.modality,
             each.requests,
             *(each.policy, each.task, each.image or ABSENT, each.text or ABSENT, each.input),
             each.answer,
@@ -71,6 +80,8 @@ def show_prompt_costs(
         "Tokens of one request, estimated at four bytes each and 1,000 an image; costs are of all "
         "requests of the dataset. If cached: the provider reads policy and task from its cache."
     )
+    if loaded.lines:
+        note += " With the lines of the longest categories, of as many as may be likely."
     if price is not None:
         note += f" Prices: {price.source}."
-    print_table(f"Prompt {loaded.name} with the policy {chosen.name}", columns, rows, note)
+    print_table(f"Prompt {loaded.title} with the policy {chosen.name}", columns, rows, note)

@@ -19,7 +19,8 @@ from vlsu.runs.estimate import (
     WORD_TOKENS,
 )
 from vlsu.runs.record import distinct_requests
-from vlsu.tasks import Prompt, Understanding
+from vlsu.tasks import Prompt, Understanding, load_prompt
+from vlsu.tasks.prompting import LIKELY, MOST_LIKELY
 
 __all__ = ["PromptCost", "prompt_costs"]
 
@@ -30,6 +31,8 @@ class PromptCost:
 
     Attributes:
         requests: Different requests over the dataset.
+        first_pass: Whether it asks for the likely categories before the grade, of the detail
+            ``category``.
         policy: Tokens of the policy's own texts.
         task: Of all other words of the prompt: the task, the form of the answer.
         image: Of an image, by rule of thumb.
@@ -42,6 +45,7 @@ class PromptCost:
     """
 
     modality: str
+    first_pass: bool
     requests: int
     policy: int
     task: int
@@ -67,6 +71,9 @@ def prompt_costs(
 ) -> list[PromptCost]:
     """The parts of the prompts for each modality that a dataset has samples of.
 
+    Of the detail ``category`` the first requests come before; the others are counted with the lines
+    of as many categories as may be likely, the longest.
+
     Args:
         dataset: What is to be asked about.
         policy: The policy that is rendered in.
@@ -74,19 +81,22 @@ def prompt_costs(
         price: Of the model.
     """
     task = Understanding(policy, prompt)
+    first = load_prompt(LIKELY, policy) if prompt.lines else None
     with dataset.reading():
         mean = dataset.frame().select(pl.col("text").str.len_bytes().mean()).collect().item()
     text = round((mean or 0) / BYTES_PER_TOKEN)
     answer = REASONED_ANSWER_TOKENS if task.reasons else ANSWER_TOKENS
     answer = WORD_TOKENS if task.one_word else answer
     found = []
-    for modality, requests in distinct_requests(dataset, Subset(), task.modalities).items():
-        if not requests:
+    counts = distinct_requests(dataset, Subset(), task.modalities)
+    asked_of = [(each, modality) for each in (first, prompt) if each for modality in counts]
+    for asks, modality in asked_of:
+        if not (requests := counts[modality]):
             continue
-        system, user = prompt.systems[modality], prompt.user(modality, "")
-        known = {each for each in _texts(policy) if each in system}
-        of_policy = sum(len(each.encode()) for each in known)
-        whole = len(system.encode()) + len(user.encode())
+        system, user = asks.systems[modality], asks.user(modality, "")
+        lines = _longest_lines(asks, modality)
+        of_policy = _policy_bytes(policy, system) + _policy_bytes(policy, lines)
+        whole = sum(len(each.encode()) for each in (system, user, lines))
         tokens = (
             round(of_policy / BYTES_PER_TOKEN),
             round((whole - of_policy) / BYTES_PER_TOKEN),
@@ -94,13 +104,15 @@ def prompt_costs(
             0 if modality == "image" else text,
         )
         asked, cached = requests * sum(tokens), (requests - 1) * len(system.encode())
-        out = requests * answer
+        of_answer = ANSWER_TOKENS if asks is first else answer
+        out = requests * of_answer
         found.append(
             PromptCost(
                 modality,
+                asks is first,
                 requests,
                 *tokens,
-                answer,
+                of_answer,
                 *_costs(price, TokenCounts(asked, out, cached // BYTES_PER_TOKEN)),
             )
         )
@@ -115,6 +127,20 @@ def _costs(
         return None, None, None
     batch = None if price.batch is None else price.list_cost_of(counts, batched=True)
     return price.list_cost_of(counts), price.cost_of(counts), batch
+
+
+def _longest_lines(prompt: Prompt, modality: str) -> str:
+    """What is said of likely categories before the question, at most; empty where nothing is."""
+    if not prompt.lines:
+        return ""
+    lines = prompt.lines[modality]
+    longest = sorted(lines, key=lambda id_: len(lines[id_].encode()))[-MOST_LIKELY:]
+    return prompt.lines_of(modality, longest)
+
+
+def _policy_bytes(policy: Policy, text: str) -> int:
+    """Bytes of the policy's own texts in a text."""
+    return sum(len(each.encode()) for each in {each for each in _texts(policy) if each in text})
 
 
 def _texts(policy: Policy) -> Iterator[str]:
