@@ -15,8 +15,9 @@ from vlsu.models.batching.base import BatchLimits, BatchState, BatchUnavailableE
 from vlsu.models.http.model import http_fault
 from vlsu.models.inprocess import InProcessModel
 from vlsu.report.usage import usage
-from vlsu.runs import Limits, align, evaluate, load_run
-from vlsu.runs.asking.limits import Price
+from vlsu.runs import Limits, ResponseStore, align, evaluate, load_run
+from vlsu.runs.asking.images import MemoryImages
+from vlsu.runs.asking.limits import BatchPrice, Price
 from vlsu.runs.batching.journal import Journal
 
 
@@ -370,3 +371,19 @@ def test_a_batch_whose_requests_are_gone_is_named(dataset, tmp_path):
     provider.faults.clear()
     with pytest.raises(RunError, match=r"jsonl: missing, and the provider has no batch vlsu-"):
         run(dataset, tmp_path / "R", provider)
+
+
+def test_an_answer_kept_just_before_a_kill_has_the_price_of_a_batch(dataset, tmp_path):
+    price = Limits(price=Price(10.0, 10.0, batch=BatchPrice(5.0, 5.0)))
+    provider = MemoryProvider(looks=1)
+    first = run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0.0))
+    (batch,) = Journal(first.path).open()
+    key, *_ = Journal(first.path).keys(batch)
+    model = model_of(dataset)
+    (answer,) = Scripted(dataset).answer([provider.requests[key]], MemoryImages({}))
+    store = ResponseStore(first.path / "responses.sqlite")
+    store.put(key, Raw(200, orjson.dumps(dict(answer))), 1)  # and a kill before its tokens
+    store.close()
+    done = run(dataset, tmp_path / "R", provider, limits=price)
+    direct = evaluate(dataset, model=model, out=tmp_path / "direct", limits=price)
+    assert done.record["cost"]["total"] == pytest.approx(direct.record["cost"]["total"] / 2)
