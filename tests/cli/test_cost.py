@@ -321,7 +321,7 @@ def test_a_runs_end_and_its_report_say_what_it_cost(
     arguments: tuple[object, ...] = ("run", "understanding", data.path, "--model", "openai/a")
     arguments += ("--base-url", server.base_url, "--price", "3,15,0.3", "--out", tmp_path / "run")
     shown = said(*arguments, "--cost-report")
-    assert "saved: 0.2160 by the provider's cache, 0.2496 by shared requests" in shown
+    assert "saved: 0.2160 by the provider's cache, 0.2496 by requests that served" in shown
     assert "saved by requests that served several samples" in shown
     for name in ("report.md", "report.tex", "report.json", "report.html"):
         command("report", tmp_path / "run", "--out", tmp_path / name)

@@ -16,7 +16,7 @@ from vlsu.models import open_model
 from vlsu.models.base import Message, Request
 from vlsu.models.inprocess import InProcessModel
 from vlsu.models.judging.provider import Offline
-from vlsu.models.processes import Parallel
+from vlsu.models.processes import Parallel, cores
 from vlsu.runs.asking.event_loop import in_event_loop
 
 
@@ -40,6 +40,13 @@ class Doubling:
         if -2 in packed:
             os.kill(os.getpid(), signal.SIGKILL)
         return [{"text": str(2 * number), "process": os.getpid()} for number in packed]
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch):
+    """Processes import nothing out of the current folder, so they are told where this file is."""
+    known = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(each for each in known if each))
 
 
 @pytest.fixture
@@ -99,6 +106,20 @@ def test_a_killed_process_loses_no_answer_and_another_takes_its_place(parallel):
 def test_no_process_can_be_started(parallel, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert ask(parallel, 7)[0] == {"text": "14", "process": os.getpid()}
+
+
+def test_nothing_is_imported_out_of_the_current_folder(parallel, tmp_path, monkeypatch):
+    for name in ("queue.py", "struct.py", "vlsu.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    answer = ask(parallel, 3)[0]
+    assert (answer["text"], answer["process"] == os.getpid()) == ("6", False)
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_cores_are_counted_where_the_system_does_not_say_which_may_be_used(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert cores() == os.cpu_count()
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path):

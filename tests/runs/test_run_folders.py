@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 import vlsu
 from tests.conftest import grade, make_dataset
 from tests.support.values import present
 from vlsu.cli.app import run_command
-from vlsu.errors import DataError, RunError
+from vlsu.errors import DataError, ModelError, RunError
 from vlsu.models.base import Outcome, Raw, Response, Settings
 from vlsu.runs import (
     AlignmentOptions,
@@ -435,6 +436,29 @@ def test_a_start_without_a_price_keeps_the_price(dataset, server, tmp_path):
     run = evaluate(dataset, server, tmp_path / "run")
     assert run.record["cost"]["total"] == pytest.approx(20 * EACH)
     assert run.record["cost"]["source"] == "given"
+
+
+def test_a_start_that_fails_or_is_killed_does_not_forget_the_cost(dataset, chat_server, tmp_path):
+    out = tmp_path / "run"
+    seen: list[Any] = []
+
+    def refusing(body: Any, n: int) -> Any:
+        seen.append(RunFolder(out).record().get("cost"))  # all that a kill would leave now
+        if n <= 7:
+            return grade("safe")
+        return web.json_response({"error": {"message": "no such key"}}, status=401)
+
+    server = chat_server(refusing)
+    limits = Limits(max_requests=7, price=PRICE, concurrency=1)
+    evaluate(dataset, server, out, limits=limits)
+    with pytest.raises(ModelError):
+        evaluate(dataset, server, out)
+    costs = [*seen, vlsu.load_run(out).record["cost"]]
+    assert [cost["total"] for cost in costs[:7]] == [0.0] * 7
+    for cost in costs[7:]:
+        assert (cost["total"], cost["of_start"]) == (pytest.approx(7 * EACH), 0)
+    assert {cost["prices"]["openai/mock"]["output"] for cost in costs} == {2.0}
+    assert len(costs) > 8
 
 
 def test_a_price_given_later_is_of_all_that_was_asked(dataset, server, tmp_path):

@@ -30,7 +30,7 @@ from vlsu.cli.options import (
 )
 from vlsu.cli.prompt_options import PolicyDetail
 from vlsu.cli.rates import rate_text
-from vlsu.cli.run_output import show_estimates, show_run, still_waiting
+from vlsu.cli.run_output import exit_if_stopped, show_estimates, show_run, still_waiting
 from vlsu.cli.store_options import StoreArguments
 
 if TYPE_CHECKING:
@@ -201,7 +201,9 @@ def understanding(
         for name, evaluation in evaluations.items():
             say(f"model: {name}")
             with (progress := RunProgress()).shown():
-                waiting(evaluation, None).run(folders[name], progress, budgets[name])
+                handed_in = waiting(evaluation, None).run(folders[name], progress, budgets[name])
+            if handed_in.record.get("stop_reason") == "interrupted":
+                exit_if_stopped(handed_in)
     runs = []
     for name, evaluation in evaluations.items():
         if several:

@@ -14,13 +14,6 @@ SHOWN = (
     *("headline", "weighted_harm", "answered", "response_safety", "corrected"),
     *("families", "reruns", "outcomes", "judge_outcomes"),
 )
-#: Reason for which less than the list price was paid -> in words.
-SAVED_BY = {
-    "cache": "the provider's cache",
-    "batch": "the batch",
-    "shared": "shared requests",
-    "store": "answers that other runs paid for",
-}
 #: Of these, those shown only where the judge of an alignment run detects refusals.
 REFUSAL_TABLES = ("headline", "families")
 
@@ -93,7 +86,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
     """Print a run's results, or how to continue it.
 
     Raises:
-        typer.Exit: The run was stopped: with 130 by an interrupt, with 0 by a budget, else with 1.
+        typer.Exit: As `exit_if_stopped`.
     """
     from vlsu.cli.output import print_json, print_table, say
 
@@ -124,7 +117,7 @@ def exit_if_stopped(run: Run) -> None:
     """Say how to continue a run that was stopped.
 
     Raises:
-        typer.Exit: It was: with 130 by an interrupt, with 0 by a budget, else with 1.
+        typer.Exit: It was; the code is that of `vlsu.cli.stopping.exit_stopped`.
     """
     from vlsu.cli.stopping import exit_stopped
     from vlsu.runs.stop import StopReason
@@ -174,8 +167,10 @@ def print_requests(run: Run) -> None:
             f"start (prices: {cost.get('source')})"
         )
         if saved:
+            from vlsu.runs.finished.ledger import SAVINGS
+
             why = ", ".join(
-                f"{amount:.4f} by {SAVED_BY.get(each, each)}" for each, amount in saved.items()
+                f"{amount:.4f} by {SAVINGS.get(each, each)}" for each, amount in saved.items()
             )
             say(f"  saved: {why}")
         for spec, part in cost.get("of", {}).items():

@@ -35,8 +35,7 @@ def exit_stopped(message: str, reason: StopReason, folder: Path) -> NoReturn:
 
     Raises:
         typer.Exit: With 130 by an interrupt, with 0 by a bound or while batches are processed or
-            cancelled, else
-            with 1.
+            cancelled, else with 1.
     """
     import typer
 

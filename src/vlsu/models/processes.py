@@ -51,7 +51,9 @@ class Packed(Protocol):
 
 def cores() -> int:
     """Processors that this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
 
 
 class Parallel:
@@ -128,7 +130,7 @@ class _Process:
             "OPENBLAS_NUM_THREADS": "1",
         }
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", __name__, factory],
+            [sys.executable, "-P", "-m", __name__, factory],  # -P: nothing out of this folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

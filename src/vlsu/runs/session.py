@@ -58,6 +58,7 @@ class Session:
         begun: Whether there was anything to do.
         batches: By which requests are asked, if they are.
         trace: Where what is waited for is written down, if it is.
+        price: Of the model under test, if this start was given one and asks.
     """
 
     folder: RunFolder
@@ -71,6 +72,7 @@ class Session:
     begun: bool = False
     batches: Batches | None = None
     trace: Trace | None = None
+    price: Price | None = None
 
     @property
     def stopped(self) -> Stop | None:
@@ -83,9 +85,25 @@ class Session:
         return sum(sum(tally.asked.values()) for tally in self.tallies)
 
     def begin(self) -> None:
-        """Record that it runs, before the first request."""
+        """Record that it runs, before the first request, and what earlier starts have cost."""
         self.begun = True
+        if self.price is not None:
+            self.costs.prices[self.record.model.spec] = self.price
+        self._record_costs()
         self.folder.write_record(self.record)
+
+    def fail(self, stop: Stop) -> None:
+        """Record that it has ended by an error or an interrupt, and what it has cost until then."""
+        if self.begun:
+            with suppress(RunError):  # it may be the store that failed
+                self.store.flush()
+            self._record_costs()
+        self.end(stop)
+
+    def _record_costs(self) -> None:
+        """Record what is known without the judgments: prices that were given are not forgotten."""
+        with suppress(RunError):
+            self.record |= self.costs.record(self.store)
 
     def end(self, stop: Stop | None) -> None:
         """Record that it has ended, and why if not all was done."""
@@ -274,22 +292,23 @@ async def open_session(
                         costs=Costs.of(before, store),
                         batches=batches,
                         trace=traced,
+                        price=None if replayed else limits.price,
                     )
                     if traced is not None:
                         store.observer = traced.disk
                     try:
                         yield session
                     except VlsuError as error:
-                        session.end(Stop(StopReason.FAILED, str(error)))
+                        session.fail(Stop(StopReason.FAILED, str(error)))
                         raise
                     except Exception as error:
                         if (lack := exhausted_resource(error)) is None:
                             raise
                         with suppress(RunError, OSError):  # perhaps no room for that either
-                            session.end(Stop(StopReason.FAILED, lack))
+                            session.fail(Stop(StopReason.FAILED, lack))
                         raise MachineError(f"{lack}; {_WHERE.format(folder.path)}") from None
                     except (KeyboardInterrupt, asyncio.CancelledError):
-                        session.end(INTERRUPTED)
+                        session.fail(INTERRUPTED)
                         raise KeyboardInterrupt(_WHERE.format(folder.path)) from None
                 finally:
                     store.close()

@@ -130,6 +130,15 @@ def test_a_server_that_falls_silent_is_given_up():
     assert caught.value.kind == "timeout"
 
 
+def test_a_call_is_bounded_however_slowly_its_answer_drips():
+    async def call(service: HttpService, url: str) -> Reply:
+        return await service.call("GET", url)
+
+    with pytest.raises(NetworkFaultError) as caught:
+        calling(in_pieces(*[b"x"] * 40, pause=0.1), call, timeout_s=0.5)
+    assert caught.value.kind == "timeout"
+
+
 def test_a_file_that_breaks_off_is_a_fault_after_its_lines():
     async def handle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "1000000"})

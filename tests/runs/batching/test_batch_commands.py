@@ -16,6 +16,7 @@ from tests.support.batch_services import Course, OpenAIServer, batch_servers
 from tests.support.commands import vlsu
 from tests.support.tuning_runs import answer, instruction, paired_dataset
 from tests.support.values import present
+from vlsu.runs.batching.asker import BatchAsker
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +115,22 @@ def test_all_models_are_handed_in_before_one_is_waited_for(dataset, serve, direc
     for name in ("mock", "other"):
         assert metrics(tmp_path / "R" / f"openai-{name}") == direct[0]
     assert server.paid.total() == 2 * direct[1]
+
+
+def test_an_interrupt_while_handing_in_hands_in_no_other_model(
+    dataset, serve, tmp_path, monkeypatch
+):
+    server = serve(OpenAIServer(by_content, [Course(polls=2)]))
+    submit = BatchAsker._submit
+
+    async def interrupted(self, batch, **options):
+        signal.raise_signal(signal.SIGINT)
+        await submit(self, batch, **options)
+
+    monkeypatch.setattr(BatchAsker, "_submit", interrupted)
+    line = command(dataset, server, tmp_path / "R", "--model", "openai/other", "--batch")
+    vlsu(*line, expect=130)
+    assert server.submits() == 1
 
 
 @pytest.mark.parametrize(

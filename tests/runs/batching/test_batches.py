@@ -1,5 +1,6 @@
 """Runs by batches: the same result as without, whatever the provider does in between."""
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,9 +17,10 @@ from vlsu.models.http.model import http_fault
 from vlsu.models.inprocess import InProcessModel
 from vlsu.report.table import ABSENT
 from vlsu.report.usage import latency_chart, usage, usage_table
-from vlsu.runs import Limits, align, evaluate, load_run
-from vlsu.runs.asking.limits import Price
-from vlsu.runs.batching.journal import Journal
+from vlsu.runs import Limits, ResponseStore, align, evaluate, load_run
+from vlsu.runs.asking.images import MemoryImages
+from vlsu.runs.asking.limits import BatchPrice, Price
+from vlsu.runs.batching.journal import Draft, Journal
 from vlsu.runs.finished.ledger import ledger
 
 
@@ -437,3 +439,40 @@ def test_a_batch_whose_requests_are_gone_is_named(dataset, tmp_path):
     provider.faults.clear()
     with pytest.raises(RunError, match=r"jsonl: missing, and the provider has no batch vlsu-"):
         run(dataset, tmp_path / "R", provider)
+
+
+def test_an_answer_kept_just_before_a_kill_has_the_price_of_a_batch(dataset, tmp_path):
+    price = Limits(price=Price(10.0, 10.0, batch=BatchPrice(5.0, 5.0)))
+    provider = MemoryProvider(looks=1)
+    first = run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0.0))
+    (batch,) = Journal(first.path).open()
+    key, *_ = Journal(first.path).keys(batch)
+    model = model_of(dataset)
+    (answer,) = Scripted(dataset).answer([provider.requests[key]], MemoryImages({}))
+    store = ResponseStore(first.path / "responses.sqlite")
+    store.put(key, Raw(200, orjson.dumps(dict(answer))), 1)  # and a kill before its tokens
+    store.close()
+    done = run(dataset, tmp_path / "R", provider, limits=price)
+    direct = evaluate(dataset, model=model, out=tmp_path / "direct", limits=price)
+    assert done.record["cost"]["total"] == pytest.approx(direct.record["cost"]["total"] / 2)
+
+
+def test_no_file_outside_of_the_run_is_removed(dataset, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.jsonl").write_text("mine")
+    (tmp_path / "R").mkdir()
+    (tmp_path / "R" / "batches").symlink_to(elsewhere)
+    with pytest.raises(RunError, match="is a link"):
+        run(dataset, tmp_path / "R", MemoryProvider())
+    assert (elsewhere / "mine.jsonl").read_text() == "mine"
+
+
+def test_a_draft_on_a_full_disk_is_left_without_another_error(tmp_path):
+    draft = Draft(Journal(tmp_path), "openai/mock", "")
+    name = Path(draft._file.name)
+    draft._file.close()
+    draft._file = Path("/dev/full").open("wb")  # noqa: SIM115
+    draft._file.write(b"what is buffered")
+    draft.drop()
+    assert not name.exists()

@@ -180,9 +180,15 @@ class HttpService:
 
     async def _whole(self, answer: Response) -> Reply:
         pieces = []
-        async with aclosing(self._parts(answer, MAX_BODY)) as parts:
-            async for part in parts:
-                pieces.append(part)  # noqa: PERF401 - closed whatever happens
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                aclosing(self._parts(answer, MAX_BODY)) as parts,
+            ):
+                async for part in parts:
+                    pieces.append(part)  # noqa: PERF401 - closed whatever happens
+        except TimeoutError:
+            raise _too_late(self._timeout_s) from None
         return Reply(answer.status, b"".join(pieces), _header_of(answer))
 
     async def _parts(self, answer: Response, most: int) -> AsyncGenerator[bytes]:

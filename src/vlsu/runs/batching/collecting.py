@@ -124,11 +124,18 @@ class Collector:
 
     def _put(self, group: list[BatchAnswer], passed: Pass, tries: dict[str, int]) -> None:
         there = self._store.stored([answer.key for answer in group])
+        marked: set[str] = set()
+        if there and self._batched:
+            self._store.flush()  # what was taken over from another store is kept as such
+            kept = self._store.tokens([*there])
+            marked = {key for key, each in kept.items() if each.batched or each.taken_over}
         for key, raw in group:
+            response = self._model.read(raw)
             if key in there:  # by a start that was killed while it collected
                 passed.answered += 1
+                if self._batched and key not in marked and response.fault is None:
+                    self._store.put_usage(key, self._model.spec, response, batched=True)
                 continue
-            response = self._model.read(raw)
             if response.fault is not None:
                 passed.failed[key] = Failed(
                     raw._replace(body=raw.body[:ERROR_BODY]), response.fault, response.outcome

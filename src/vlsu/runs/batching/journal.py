@@ -188,8 +188,14 @@ class Journal:
             file.unlink(missing_ok=True)
 
     def remove_unfinished(self) -> None:
-        """Remove what a start had begun to write that was killed before it recorded it."""
+        """Remove what a start had begun to write that was killed before it recorded it.
+
+        Raises:
+            RunError: The folder is a link to another one.
+        """
         known = {each.label for each in self.open()}
+        if self.folder.is_symlink():  # to a folder that is no part of the run
+            raise RunError(f"{self.folder}: is a link, which is not followed; remove it")
         with contextlib.suppress(FileNotFoundError):
             for file in self.folder.iterdir():
                 if file.suffix in (".jsonl", ".keys") and file.stem not in known:
@@ -265,7 +271,8 @@ class Draft:
 
     def drop(self) -> None:
         """Leave it; nothing of it was recorded."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # on a full disk, what is not written yet
+            self._file.close()
         self._journal.lines_file(self._batch).unlink(missing_ok=True)
 
 

@@ -12,7 +12,7 @@ from vlsu.runs.store.digest_index import digests_of
 from vlsu.runs.store.schema import former_table, is_sound
 from vlsu.runs.store.stored_keys import StoredKeys, StoredRowError
 
-__all__ = ["Dictionaries", "Found", "Lookup"]
+__all__ = ["Dictionaries", "Found", "Lookup", "rows_with"]
 
 #: Keys, or numbers, of one statement.
 _LOOKUP = 500
@@ -38,6 +38,16 @@ class Dictionaries:
                     self._known[number] = data
                     break
         return self._known.get(number, b"")
+
+
+def rows_with(
+    connection: sqlite3.Connection, select: str, values: Sequence[object]
+) -> Iterator[tuple[Any, ...]]:
+    """What a statement that ends with a column selects where that has one of these values."""
+    for start in range(0, len(values), _LOOKUP):
+        part = values[start : start + _LOOKUP]
+        marks = ",".join("?" * len(part))
+        yield from connection.execute(f"{select} IN ({marks})", part)
 
 
 class Lookup:
@@ -72,13 +82,8 @@ class Lookup:
         """What a statement selects by key from the table of an earlier version, if there is one."""
         table = former_table(self._connection) if keys else None
         if table is not None:
-            yield from self._select(f"{select} FROM {table} WHERE key", keys)
-
-    def _select(self, select: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(values), _LOOKUP):
-            part = values[start : start + _LOOKUP]
-            marks = ",".join("?" * len(part))
-            yield from self._connection.execute(f"{select} IN ({marks})", part)
+            select = f"{select} FROM {table} WHERE key"
+            yield from rows_with(self._connection, select, keys)
 
     def stored(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a response.
@@ -137,7 +142,7 @@ class Lookup:
             "FROM responses "
             "WHERE number"
         )
-        for key, status, data, *others, coding in self._select(select, [*there]):
+        for key, status, data, *others, coding in rows_with(self._connection, select, [*there]):
             body = None
             if isinstance(data, bytes) and isinstance(coding, int):
                 body = inflated(coding, data, self._dictionaries)

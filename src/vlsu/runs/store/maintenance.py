@@ -231,7 +231,8 @@ def pruned(
 def _written_anew(file: Path) -> Iterator[ResponseStore]:
     """A new store that takes a file's place when all is written."""
     fresh = file.with_name(f".{file.name}.new")
-    for left in (fresh, beside(fresh, "-wal"), beside(fresh, "-shm")):  # by one that was killed
+    whole = fresh, beside(fresh, "-wal"), beside(fresh, "-shm")
+    for left in whole:  # by one that was killed
         left.unlink(missing_ok=True)
     try:
         with closing(ResponseStore(fresh)) as store:
@@ -249,8 +250,9 @@ def _written_anew(file: Path) -> Iterator[ResponseStore]:
     except OSError as error:
         raise RunError(f"{file}: cannot be written ({error.strerror})") from None
     finally:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
+        for left in whole:
+            with suppress(OSError):
+                left.unlink(missing_ok=True)
 
 
 def _copy(

@@ -2,7 +2,7 @@
 
 A SQLite file holds programs beside data: views, triggers, expressions in indexes and columns. A run
 folder may come from elsewhere, so a file is used only if its tables were made by the statements of
-`store_rows`, word for word; then reading a table reads rows and runs nothing.
+`vlsu.runs.store.tables`, word for word; then reading a table reads rows and runs nothing.
 """
 
 from __future__ import annotations

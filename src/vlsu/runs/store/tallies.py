@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from vlsu.models.base import TOKEN_COUNTS
-from vlsu.runs.store.lookup import Lookup
+from vlsu.runs.store.lookup import Lookup, rows_with
 from vlsu.runs.store.schema import former_table
 from vlsu.runs.store.stored_keys import appended_rows
 from vlsu.runs.store.tables import StoredRow
@@ -23,7 +23,7 @@ from vlsu.runs.store.usage import (
 
 __all__ = ["Tallies"]
 
-#: Numbers of one statement, and requests looked up together.
+#: Requests looked up together.
 _LOOKUP = 500
 #: Which responses' tokens are summed: all that were asked, or by whether they came in a batch; and
 #: the same of what an earlier version stored. What another run has paid for costs nothing.
@@ -74,20 +74,14 @@ class Tallies:
         if self._has("response_tokens", "specs"):
             specs = dict(self._connection.execute("SELECT number, spec FROM specs").fetchall())
             select = f"SELECT number, spec, origin, {COUNTS} FROM response_tokens WHERE number"  # noqa: S608
-            for number, spec, *others in self._select(select, [*keys]):
+            for number, spec, *others in rows_with(self._connection, select, [*keys]):
                 found[keys[number]] = (keys[number], str(specs.get(spec, "")), *others)
         if self._has("tokens"):
             batched = _FORMER_WHICH[True] if self._has("batched") else "0"
             select = f"SELECT key, spec, {batched}, {COUNTS} FROM tokens WHERE key"  # noqa: S608
-            for key, *others in self._select(select, [*numbers]):
+            for key, *others in rows_with(self._connection, select, [*numbers]):
                 found.setdefault(key, (key, *others))
         return found
-
-    def _select(self, select: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(values), _LOOKUP):
-            part = values[start : start + _LOOKUP]
-            marks = ",".join("?" * len(part))
-            yield from self._connection.execute(f"{select} IN ({marks})", part)
 
     def usage(self, which: bool | Literal["taken over"] | None) -> dict[str, tuple[int, ...]]:
         """Sums of tokens by SPEC.
