@@ -67,7 +67,10 @@ class Costs:
         return cls(recorded_prices(record), stored_tokens(store))
 
     def record(
-        self, store: ResponseStore, shared: Mapping[str, TokenCounts] | None = None
+        self,
+        store: ResponseStore,
+        shared: Mapping[str, TokenCounts] | None = None,
+        usage: Mapping[str, Tokens] | None = None,
     ) -> dict[str, object]:
         """The run's part of ``run.yaml``: empty where no price is known.
 
@@ -81,10 +84,11 @@ class Costs:
             store: The responses.
             shared: By SPEC, the tokens that would have been paid again if no request served
                 several samples.
+            usage: The tokens of the responses, by SPEC, where they were summed already.
         """
         if not self.prices:
             return {}
-        usage, shared = stored_tokens(store), shared or {}
+        usage, shared = stored_tokens(store) if usage is None else usage, shared or {}
         total: dict[str, float] = {}
         before, uncached, listed = dict(total), dict(total), dict(total)
         for spec, price in self.prices.items():

@@ -89,7 +89,7 @@ class Session:
         self.begun = True
         if self.price is not None:
             self.costs.prices[self.record.model.spec] = self.price
-        self._record_costs()
+        self.record |= self.costs.record(self.store, usage=self.costs.before)
         self.folder.write_record(self.record)
 
     def fail(self, stop: Stop) -> None:
@@ -97,13 +97,9 @@ class Session:
         if self.begun:
             with suppress(RunError):  # it may be the store that failed
                 self.store.flush()
-            self._record_costs()
+            with suppress(RunError):
+                self.record |= self.costs.record(self.store)
         self.end(stop)
-
-    def _record_costs(self) -> None:
-        """Record what is known without the judgments: prices that were given are not forgotten."""
-        with suppress(RunError):
-            self.record |= self.costs.record(self.store)
 
     def end(self, stop: Stop | None) -> None:
         """Record that it has ended, and why if not all was done."""
