@@ -118,19 +118,20 @@ class Parallel:
             self._idle.put(None)
 
 
+#: What a process runs: this module out of the same package, wherever that is.
+_START = f"""import sys
+if (root := {str(Path(__file__).parents[2])!r}) not in sys.path: sys.path.insert(0, root)
+from {__name__} import main
+main()"""
+
+
 class _Process:
     """A process that answers one batch at a time."""
 
     def __init__(self, factory: str) -> None:
-        root = str(Path(__file__).parents[2])
-        known = os.environ.get("PYTHONPATH")
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([root, known] if known else [root]),
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", __name__, factory],  # -P: nothing out of this folder
+            [sys.executable, "-P", "-c", _START, factory],  # -P: nothing out of this folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -209,13 +210,10 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def _main() -> None:
+def main() -> None:
+    """Answer what comes in by standard input, as a process of `Parallel`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt), answer:
         _serve(sys.argv[1], sys.stdin.buffer, answer)
-
-
-if __name__ == "__main__":
-    _main()
