@@ -730,3 +730,16 @@ def test_a_server_behind_tls_is_asked_if_its_certificate_is_trusted(trusted, tmp
 def test_a_server_that_speaks_tls_where_none_is_written_is_recognised_by_its_alert():
     [(raw, _)], _ = posting(says(b"\x15\x03\x03\x00\x02\x02\x46", close=True))
     assert raw.body == b"malformed: the server speaks TLS: write https:// in its address"
+
+
+def test_a_connection_that_is_closed_before_anything_is_sent_is_none():
+    async def closed_at_once() -> None:
+        loop = asyncio.get_running_loop()
+        async with Server(says(b""), reads=False) as server:
+            transport, _ = await loop.create_connection(asyncio.Protocol, server.host, server.port)
+            transport.abort()
+            await asyncio.sleep(0.01)
+            with pytest.raises(ConnectionAbortedError):
+                direct._peer(transport)
+
+    in_loop(closed_at_once())

@@ -160,7 +160,7 @@ class DirectTransport:
                 transport, _ = await loop.create_connection(
                     lambda: connection, self._host, self._port
                 )
-                peer = str((transport.get_extra_info("peername") or ("",))[0])
+                peer = _peer(transport)
                 if self._only_local and not is_local(peer):  # the name resolved to another before
                     raise NetworkFaultError(
                         "address",
@@ -202,3 +202,15 @@ class DirectTransport:
             self._timer.cancel()
             self._timer, self._next_check = None, float("inf")
         await asyncio.sleep(0)  # they close in the loop's next iteration
+
+
+def _peer(transport: asyncio.Transport) -> str:
+    """The address at the other end.
+
+    Raises:
+        ConnectionAbortedError: The connection was closed meanwhile; uvloop knows none then.
+    """
+    try:
+        return str((transport.get_extra_info("peername") or ("",))[0])
+    except AttributeError:
+        raise ConnectionAbortedError("closed at once") from None
