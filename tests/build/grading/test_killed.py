@@ -49,7 +49,8 @@ def left(build):
 
 
 def test_killed_at_any_moment_it_goes_on_and_asks_nothing_twice(tmp_path, chat_server):
-    server = chat_server(answering, delay=0.02)
+    # Slower than the store, which has an answer on disk within a tenth of a second.
+    server = chat_server(answering, delay=0.15)
     build, whole = waiting(tmp_path / "b"), waiting(tmp_path / "whole")
     for after in (2, 9, 20, 35):
         process = started(build, server)

@@ -464,9 +464,10 @@ def test_a_connection_closed_while_idle_costs_no_request(client):
         visit.writer.write(whole(BODY))
         asyncio.get_running_loop().call_later(0.02, visit.writer.close)
 
-    answers, server = posting(close_a_little_later, times=4, pause=0.1)
-    assert [raw.status for raw, _ in answers] == [200] * 4
-    assert server.connections == 4
+    # Long after it, for both ends share a loop that other processes may hold up.
+    answers, server = posting(close_a_little_later, times=3, pause=0.5)
+    assert [raw.status for raw, _ in answers] == [200] * 3
+    assert server.connections == 3
 
 
 def test_words_on_an_idle_connection_end_it():
