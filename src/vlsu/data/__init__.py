@@ -4,9 +4,9 @@ What a run does not need (checks of content, datasets made of others, exports, f
 when it is first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from vlsu._lazy import lazily
 from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
 from vlsu.data.images.store import ImageStore
 from vlsu.data.progress import Progress
@@ -107,14 +107,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # a type checker would take any misspelt name for an object
-
-    def __getattr__(name: str) -> object:
-        if name == "importers":
-            return import_module("vlsu.data.importers")
-        if name not in _HOMES:
-            raise AttributeError(f"module 'vlsu.data' has no attribute {name!r}")
-        return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES, "importers"])
+    __getattr__, __dir__ = lazily(__name__, _HOMES, ("importers",))

@@ -3,8 +3,9 @@
 Each name is imported when it is first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from vlsu._lazy import lazily
 
 if TYPE_CHECKING:
     from vlsu.runs.alignment.alignment import align, prepare_alignment
@@ -106,12 +107,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # a type checker would take any misspelt name for an object
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module 'vlsu.runs' has no attribute {name!r}")
-        return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    __getattr__, __dir__ = lazily(__name__, _HOMES)
