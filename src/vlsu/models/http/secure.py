@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from vlsu._proxies import Proxy
 
-__all__ = ["SecureTransport"]
+__all__ = ["SecureTransport", "header_of", "messages_of"]
 
 #: Bytes that are read at once.
 PIECE = 2**18
@@ -100,7 +100,7 @@ class SecureTransport:
             request = self._client.post(self._url).body_bytes(body).build_streamed()
             async with request as answer:
                 whole = await self._read_body(answer)
-                header = _header_of(answer)
+                header = header_of(answer)
                 if (encoding := header("content-encoding")) is not None:
                     whole = decompressed(whole, encoding)
                 return Answer(answer.status, whole, header)
@@ -134,9 +134,7 @@ class SecureTransport:
     def _fault(self, error: Exception) -> NetworkFaultError:
         from pyreqwest.exceptions import DecodeError, RequestTimeoutError
 
-        causes = (getattr(error, "details", None) or {}).get("causes") or ()
-        messages = [str(cause.get("message", "")) for cause in causes]
-        last = _URL_IN_MESSAGE.sub("", messages[-1]) if messages else type(error).__name__
+        messages, last = messages_of(error)
         by = "" if self._proxy is None else f" through the proxy {self._proxy.shown}"
         unconnected = any("(Connect)" in message for message in messages)
         if exhausted := exhausted_resource_in_text(last) or (
@@ -169,7 +167,7 @@ class SecureTransport:
         await asyncio.sleep(RELEASE_S)
 
 
-def _header_of(answer: Response) -> Header:
+def header_of(answer: Response) -> Header:
     """Access to the headers of a response; one that is not ASCII counts as absent."""
 
     def header(name: str) -> str | None:
@@ -179,3 +177,10 @@ def _header_of(answer: Response) -> Header:
             return None
 
     return header
+
+
+def messages_of(error: Exception) -> tuple[list[str], str]:
+    """What an error of the library gives as its causes, and the last of it without an address."""
+    causes = (getattr(error, "details", None) or {}).get("causes") or ()
+    messages = [str(cause.get("message", "")) for cause in causes]
+    return messages, _URL_IN_MESSAGE.sub("", messages[-1]) if messages else type(error).__name__

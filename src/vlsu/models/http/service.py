@@ -8,7 +8,6 @@ and the rule for credentials over plain HTTP are those of `vlsu.models.http.secu
 from __future__ import annotations
 
 import asyncio
-import re
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -21,6 +20,7 @@ from vlsu._proxies import Proxy, proxy_of
 from vlsu._version import __version__
 from vlsu.models.http.client import is_usable
 from vlsu.models.http.exposure import exposure
+from vlsu.models.http.secure import header_of, messages_of
 from vlsu.models.http.transport import (
     CONNECT_S,
     MAX_BODY,
@@ -44,8 +44,6 @@ SLOWEST = 64 * 2**10
 MAX_FILE = 16 * 2**30
 #: Seconds that a closed client is given to release its buffers (see `vlsu.models.http.secure`).
 RELEASE_S = 0.1
-#: Where the library's messages repeat the URL, which may contain a secret.
-_URL_IN_MESSAGE = re.compile(r" for url \(.*\)", re.DOTALL)
 
 
 class Elements(NamedTuple):
@@ -189,14 +187,14 @@ class HttpService:
                     pieces.append(part)  # noqa: PERF401 - closed whatever happens
         except TimeoutError:
             raise _too_late(self._timeout_s) from None
-        return Reply(answer.status, b"".join(pieces), _header_of(answer))
+        return Reply(answer.status, b"".join(pieces), header_of(answer))
 
     async def _parts(self, answer: Response, most: int) -> AsyncGenerator[bytes]:
         """The body of an answer as it arrives, decompressed."""
         from pyreqwest.exceptions import PyreqwestError
 
         proxy = proxy_of(self._url)
-        unpacking = _unpacking(_header_of(answer)("content-encoding") or "")
+        unpacking = _unpacking(header_of(answer)("content-encoding") or "")
         total, last = 0, b""
         while True:
             try:
@@ -324,9 +322,7 @@ def _too_late(timeout_s: float) -> NetworkFaultError:
 
 def _fault(error: Exception, url: str, proxy: Proxy | None) -> NetworkFaultError:
     """The fault for an error of the library."""
-    causes = (getattr(error, "details", None) or {}).get("causes") or ()
-    messages = [str(cause.get("message", "")) for cause in causes]
-    last = _URL_IN_MESSAGE.sub("", messages[-1]) if messages else type(error).__name__
+    messages, last = messages_of(error)
     by = "" if proxy is None else f" through the proxy {proxy.shown}"
     unconnected = any("(Connect)" in message for message in messages)
     if exhausted := exhausted_resource_in_text(last) or (
@@ -336,15 +332,3 @@ def _fault(error: Exception, url: str, proxy: Proxy | None) -> NetworkFaultError
     if unconnected:
         return NetworkFaultError("connect", f"cannot connect to {host_of(url)}{by} ({last})")
     return NetworkFaultError("broken", f"the connection{by} broke ({last})")
-
-
-def _header_of(answer: Response) -> Header:
-    """Access to the headers of a response; one that is not ASCII counts as absent."""
-
-    def header(name: str) -> str | None:
-        try:
-            return answer.get_header(name)
-        except ValueError:
-            return None
-
-    return header
