@@ -15,6 +15,7 @@ from vlsu.models.formats.prompt_cache import is_cacheable
 from vlsu.policy import MODALITIES
 from vlsu.runs.asking.limits import Limits, Price, TokenCounts
 from vlsu.runs.asking.plan import Selection
+from vlsu.runs.asking.rough_counts import BYTES_PER_TOKEN, TOKENS_PER_IMAGE
 from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import Remaining
@@ -22,10 +23,7 @@ from vlsu.tasks import Alignment, Judging, Understanding
 
 __all__ = ["Estimate", "estimate", "estimate_alignment", "estimate_answers", "timed"]
 
-#: Rules of thumb. Four bytes of UTF-8 to a token holds for English; an image of about a megapixel
-#: costs some 800 to 1,400 tokens with most providers; an answer is one short JSON object.
-BYTES_PER_TOKEN = 4
-TOKENS_PER_IMAGE = 1000
+#: Rules of thumb: an answer is one short JSON object.
 ANSWER_TOKENS = 25
 REASONED_ANSWER_TOKENS = 200
 #: Of an answer that is one word.

@@ -11,11 +11,10 @@ from vlsu.data import Dataset
 from vlsu.policy import Policy
 from vlsu.runs.asking.limits import Price, TokenCounts
 from vlsu.runs.asking.plan import Subset
+from vlsu.runs.asking.rough_counts import BYTES_PER_TOKEN, TOKENS_PER_IMAGE
 from vlsu.runs.estimate import (
     ANSWER_TOKENS,
-    BYTES_PER_TOKEN,
     REASONED_ANSWER_TOKENS,
-    TOKENS_PER_IMAGE,
     WORD_TOKENS,
 )
 from vlsu.runs.record import distinct_requests

@@ -29,7 +29,7 @@ from vlsu.runs.asking.tally import Tally
 from vlsu.runs.batching.cancelling import cancel
 from vlsu.runs.batching.collecting import MOST_TRIES, Collector, Failed
 from vlsu.runs.batching.costing import likely_cost
-from vlsu.runs.batching.journal import Draft, Journal, SubmittedBatch, explained, in_words
+from vlsu.runs.batching.journal import Draft, Journal, State, SubmittedBatch, explained, in_words
 from vlsu.runs.batching.options import Batching
 from vlsu.runs.batching.provider import (
     LONGEST_PAUSE_S,
@@ -391,7 +391,7 @@ class BatchAsker:
         pause_s = self._options.pause_s * 2.0 ** (self._refused - 1)
         await self._provider.rest(min(pause_s, LONGEST_PAUSE_S))
 
-    def _close(self, batch: SubmittedBatch, state: str) -> None:
+    def _close(self, batch: SubmittedBatch, state: State) -> None:
         del self._open[batch.label]
         self._keys -= self._journal.keys(batch) or frozenset()
-        self._journal.over(batch, "collected" if state == "collected" else "failed")
+        self._journal.over(batch, state)

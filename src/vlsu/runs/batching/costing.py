@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from vlsu.models.base import Request
 from vlsu.runs.asking.limits import Price, TokenCounts
+from vlsu.runs.asking.rough_counts import BYTES_PER_TOKEN, TOKENS_PER_IMAGE
 
 __all__ = ["likely_cost"]
 
-#: Rules of thumb, as of a dry run: bytes of UTF-8 to a token, tokens of an image, and of an answer.
-_BYTES_PER_TOKEN, _IMAGE_TOKENS, _ANSWER_TOKENS = 4, 1000, 100
+#: Of an answer of any task.
+_ANSWER_TOKENS = 100
 
 
 def likely_cost(request: Request, price: Price | None) -> float:
@@ -18,5 +19,5 @@ def likely_cost(request: Request, price: Price | None) -> float:
     parts = [part for message in request.messages for part in message.parts]
     texts = sum(len(part.encode(errors="replace")) for part in parts if isinstance(part, str))
     images = sum(not isinstance(part, str) for part in parts)
-    tokens = texts // _BYTES_PER_TOKEN + images * _IMAGE_TOKENS
+    tokens = texts // BYTES_PER_TOKEN + images * TOKENS_PER_IMAGE
     return price.cost_of(TokenCounts(tokens, _ANSWER_TOKENS), batched=True)

@@ -23,7 +23,7 @@ from vlsu._files import read_bytes
 from vlsu.errors import RunError
 from vlsu.runs.folder import write_atomically
 
-__all__ = ["Draft", "Journal", "SubmittedBatch", "in_words", "keys_out"]
+__all__ = ["Draft", "Journal", "State", "SubmittedBatch", "in_words", "keys_out"]
 
 _log = logging.getLogger(__name__)
 
