@@ -165,6 +165,19 @@ def create_file(file: Path) -> None:
         raise RunError(f"{file}: is not a regular file; remove it")
 
 
+def sync_folder(folder: Path) -> None:
+    """Have a folder's entries on disk.
+
+    Raises:
+        OSError: The file system cannot.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _cannot_write(path: Path, error: OSError) -> RunError:
     if error.errno in _FULL:
         return RunError(f"{path}: the disk is full; free some and run the command again")

@@ -22,6 +22,7 @@ import orjson
 from vlsu._files import read_bytes
 from vlsu.errors import RunError
 from vlsu.runs.folder import write_atomically
+from vlsu.runs.writing import sync_folder
 
 __all__ = ["Draft", "Journal", "State", "SubmittedBatch", "in_words", "keys_out"]
 
@@ -319,8 +320,4 @@ def _keys_of_lines(lines: Path) -> Iterator[str]:
 def _sync(folder: Path) -> None:
     """Have a folder's entries on disk, where the file system can."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)

@@ -15,6 +15,7 @@ from vlsu.runs.store.recognition import may_be_store
 from vlsu.runs.store.sqlite_errors import DamagedStoreError, store_error
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.store.tables import Batch
+from vlsu.runs.writing import sync_folder
 
 __all__ = ["Contents", "Verified", "contents", "merged_into", "pruned", "store_file", "verified"]
 
@@ -242,11 +243,7 @@ def _written_anew(file: Path) -> Iterator[ResponseStore]:
                 raise RunError(f"{file}: another program writes to it; close it and try again")
             left.unlink(missing_ok=True)
         fresh.replace(file)
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(file.parent)
     except OSError as error:
         raise RunError(f"{file}: cannot be written ({error.strerror})") from None
     finally:
