@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Response, expect
+from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 
 from tests.support.annotate_server import served
 from tests.support.annotating import answer_to, rows
@@ -170,6 +170,44 @@ def test_a_pause_and_its_end(page: Page, busy: Busy) -> None:
     row(page, "persons", "Cleo").get_by_role("button").click()
     expect(page.locator("#person")).not_to_contain_text("End sessions")
     assert session
+
+
+def test_an_open_dialog_follows_what_others_change(page: Page, busy: Busy) -> None:
+    """It offers what is possible now, not what was when it was opened."""
+    session = busy.project.sign_in(busy.project.invite("Dan", "grader").token, consent="1")
+    page.reload()
+    row(page, "persons", "Dan").get_by_role("button").click()
+    dialog = page.get_by_role("dialog", name="Dan")
+    expect(dialog.get_by_role("button", name="End sessions")).to_be_visible()
+    busy.project.end_sessions(busy.people["Dan"])
+    expect(dialog).not_to_contain_text("End sessions")
+    expect(dialog.get_by_role("button", name="Pause")).to_be_visible()
+    assert session
+
+
+def test_an_overtaken_answer_is_not_shown(page: Page, busy: Busy) -> None:
+    """Two requests for the figures can be under way: the older may come last."""
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'")
+    older = page.request.get(f"{page.url}/../api/lead").text()
+    page.route("**/api/lead", hold_the_first)
+    page.evaluate("document.dispatchEvent(new Event('changed'))")
+    page.wait_for_timeout(200)
+    assert held, "the first request was not held"
+    choose(page, "Eve", "Pause")
+    expect(row(page, "persons", "Eve")).to_contain_text("Paused")
+    with page.expect_response("**/api/lead"):
+        held[0].fulfill(body=older, content_type="application/json")
+    page.wait_for_timeout(200)
+    expect(row(page, "persons", "Eve")).to_contain_text("Paused", timeout=0)
+    choose(page, "Eve", "Resume")
 
 
 def test_grades_are_set_aside_in_two_steps(page: Page, busy: Busy) -> None:

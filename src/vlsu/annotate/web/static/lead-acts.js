@@ -82,18 +82,36 @@ function invite(dialog, who) {
 // The link is shown once: nothing keeps it when the dialog is closed.
 byId("link").addEventListener("close", () => (byId("link-text").value = ""));
 
+const personOf = (id, figures) => figures.people.find((each) => each.id === id);
+
 export function personButton(id, figures) {
-  const person = figures().people.find((each) => each.id === id);
   return el("button", {
     type: "button",
     "data-key": `person-${id}`,
-    "aria-label": say("people.change_of", { name: person.name }),
-    onclick: () => openPerson(figures().people.find((each) => each.id === id)),
+    "aria-label": say("people.change_of", { name: personOf(id, figures()).name }),
+    onclick: () => openPerson(personOf(id, figures())),
   }, say("people.change"));
 }
 
+let opened = null;
 function openPerson(person) {
   const dialog = byId("person");
+  drawPerson(dialog, person);
+  complain(dialog, "");
+  dialog.showModal();
+}
+
+/** Draw the open dialog of a person anew where newer figures changed what can be done. */
+export function followPerson(figures) {
+  const dialog = byId("person");
+  if (!dialog.open) return;
+  const person = personOf(opened.id, figures);
+  const same = ["name", "state", "sessions", "done"].every((key) => person[key] === opened[key]);
+  if (!same) drawPerson(dialog, person);
+}
+
+function drawPerson(dialog, person) {
+  opened = person;
   byId("person-title").textContent = person.name;
   byId("person-about").textContent = `${say(`role.${person.role}`)} · ${say(`state.${person.state}`)}`;
   const choice = (name, run, kind = "") =>
@@ -115,8 +133,6 @@ function openPerson(person) {
     if (person.sessions) choices.push(choice("lock_out", change("/api/lead/lock-out")));
   }
   byId("person-choices").replaceChildren(...choices);
-  complain(dialog, "");
-  dialog.showModal();
 }
 
 let aside = null;

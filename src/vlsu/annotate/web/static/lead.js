@@ -1,6 +1,6 @@
 // The lead's page: what it shows, drawn anew every ten seconds while somebody looks at it.
 
-import { personButton, stopButtons } from "./lead-acts.js";
+import { followPerson, personButton, stopButtons } from "./lead-acts.js";
 import { drawCharts } from "./lead-charts.js";
 import { showQuality } from "./lead-quality.js";
 import {
@@ -183,12 +183,19 @@ async function moreOfLog() {
 function show(figures) {
   shown = figures;
   latest = Date.now();
-  for (const draw of [progress, people, care, agreement, disputes, stops, policy, health]) draw(figures);
+  for (const draw of [progress, people, care, agreement, disputes, stops, policy, health, followPerson]) draw(figures);
 }
 
+let asked = 0;
+let answered = 0;
 async function refresh() {
+  const turn = ++asked;
   try {
-    show(await get("/api/lead"));
+    const figures = await get("/api/lead");
+    // Two can be under way: an answer that was overtaken is older than what is shown.
+    if (turn < answered) return;
+    answered = turn;
+    show(figures);
     byId("away").hidden = true;
     refreshQuality();
   } catch {
