@@ -53,9 +53,9 @@ def read_trace(path: Path) -> dict[str, Any]:
         elif event["ph"] == "C":  # Counter Events
             assert all(type(value) is int for value in event["args"].values())
         elif event["ph"] == "b":  # Async Events, matched by category and id
-            assert pending.setdefault((event["cat"], event["id"]), event) is event
+            assert pending.setdefault((event["cat"], event["id2"]["local"]), event) is event
         else:
-            begun = pending.pop((event["cat"], event["id"]))
+            begun = pending.pop((event["cat"], event["id2"]["local"]))
             assert begun["name"] == event["name"]
             assert begun["ts"] <= event["ts"]
     assert not pending

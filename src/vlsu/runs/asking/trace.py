@@ -220,7 +220,8 @@ def _json(event: _Event) -> Iterator[dict[str, object]]:
     elif event.name == _COUNTER:
         yield each | {"ph": "C"}
     else:
-        identified = each | {"id": event.number}
+        # An id of this process alone, so that Perfetto draws the event among the process's tracks.
+        identified = each | {"id2": {"local": hex(event.number)}}
         yield identified | {"ph": "b"}
         yield identified | {"ph": "e", "ts": event.end, "args": {}}
 
