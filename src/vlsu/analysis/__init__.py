@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vlsu.analysis.table.tabulation import Tabulation
     from vlsu.analysis.understanding.borderline import borderline
     from vlsu.analysis.understanding.diagnosis import diagnosis
+    from vlsu.analysis.understanding.harm_weights import HarmWeights
     from vlsu.analysis.understanding.metrics import (
         cell_metrics,
         stratified_metrics,
@@ -29,13 +30,12 @@ if TYPE_CHECKING:
     from vlsu.analysis.understanding.minimal_pairs import minimal_pairs
     from vlsu.analysis.understanding.over_sensitivity import over_sensitivity
     from vlsu.analysis.understanding.probabilities import probability_metrics
-    from vlsu.analysis.understanding.weighted_harm import HarmWeights
 
 #: Name -> the module that it is imported from.
 _HOMES = {
     "BinaryCounts": "vlsu.analysis.alignment.calibration",
     "Calibration": "vlsu.analysis.alignment.calibration",
-    "HarmWeights": "vlsu.analysis.understanding.weighted_harm",
+    "HarmWeights": "vlsu.analysis.understanding.harm_weights",
     "Rate": "vlsu.analysis.stats.intervals",
     "StratifiedSample": "vlsu.analysis.sampling.stratified",
     "Tabulation": "vlsu.analysis.table.tabulation",
