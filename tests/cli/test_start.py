@@ -99,10 +99,12 @@ LATER = {
     "vlsu.analysis.stats",
     "vlsu.analysis.table",
     "vlsu.analysis.understanding.metrics",
+    "vlsu.models.output",
     "vlsu.report",
     "vlsu.runs.estimate",
     "vlsu.runs.finished",
     "vlsu.runs.understanding.sampling",
+    "vlsu.tasks.answers.reading",
 }
 
 

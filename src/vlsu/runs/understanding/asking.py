@@ -24,7 +24,7 @@ from vlsu.runs.session import Session
 from vlsu.runs.understanding.first_pass import first_pass
 from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.swaps import Swaps
-from vlsu.tasks import Understanding, read_answer
+from vlsu.tasks import Understanding, answers
 
 if TYPE_CHECKING:
     from vlsu.analysis import Tabulation
@@ -173,7 +173,7 @@ class Asking:
             tabulation.add(judgments, gold)
 
     def _outcome(self, response: Response) -> Outcome:
-        return read_answer(response, self._policy).outcome
+        return answers.read_answer(response, self._policy).outcome
 
 
 def _one_after_the_other(plans: Sequence[Callable[[], Iterator[Chunk]]]) -> Iterator[Chunk]:
