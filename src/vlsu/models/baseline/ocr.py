@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vlsu.models.baseline.assets import package_file, session
+from vlsu.models.baseline.assets import Session, package_file, session
+from vlsu.models.baseline.onnx_folding import simplify
+from vlsu.models.baseline.onnx_graph import read_graph
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,8 +73,8 @@ class TextReader:
     """
 
     def __init__(self) -> None:
-        self._detector = session(package_file("ocr-detection"))
-        self._recogniser = session(package_file("ocr-recognition"))
+        self._detector = _network("ocr-detection")
+        self._recogniser = _network("ocr-recognition")
         characters = package_file("ocr-characters").read_text(encoding="utf-8")
         self._characters = characters.removesuffix("\n").split("\n")
 
@@ -122,6 +124,13 @@ class TextReader:
         if not kept.any() or steps.max(axis=1)[kept].mean() < LINE_THRESHOLD:
             return ""
         return "".join(self._characters[index] for index in best[kept]).strip()
+
+
+def _network(name: str) -> Session:
+    """One of the two networks, simplified: this halves its time."""
+    graph = read_graph(package_file(name))
+    simplify(graph)
+    return session(graph.serialised())
 
 
 def regions(probabilities: NDArray[np.float32]) -> list[Box]:
