@@ -21,6 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from vlsu._cores import cores
 from vlsu.models.base import ImageSource, Request
 
 __all__ = ["Packed", "Parallel", "Pool", "cores"]
@@ -47,13 +48,6 @@ class Packed(Protocol):
     def answer_packed(self, packed: Sequence[Any]) -> _Answers:
         """Answer what was packed, in order."""
         ...
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS
 
 
 class Parallel:
