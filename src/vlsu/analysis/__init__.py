@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vlsu.analysis.alignment.judge_validation import calibrate, judge_validation
     from vlsu.analysis.alignment.metrics import alignment_metrics
     from vlsu.analysis.deployment.projection import project
-    from vlsu.analysis.deployment.traffic import read_traffic
+    from vlsu.analysis.deployment.reading import read_traffic
     from vlsu.analysis.sampling.stratified import StratifiedSample
     from vlsu.analysis.shortcuts.audit import shortcut_audit
     from vlsu.analysis.stats.intervals import Rate
@@ -51,7 +51,7 @@ _HOMES = {
     "over_sensitivity": "vlsu.analysis.understanding.over_sensitivity",
     "probability_metrics": "vlsu.analysis.understanding.probabilities",
     "project": "vlsu.analysis.deployment.projection",
-    "read_traffic": "vlsu.analysis.deployment.traffic",
+    "read_traffic": "vlsu.analysis.deployment.reading",
     "shortcut_audit": "vlsu.analysis.shortcuts.audit",
     "stratified_metrics": "vlsu.analysis.understanding.metrics",
     "too_weak": "vlsu.analysis.alignment.calibration",
