@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vlsu.data import load
 from vlsu.models.base import ImageFile, ImagePart, ImageSource, Message, Part, Request
-from vlsu.models.baseline.provider import late_fusion
-from vlsu.models.inprocess import InProcessModel
+from vlsu.models.baseline.provider import FusedAnswerer, late_fusion
+from vlsu.models.inprocess import Answerer, InProcessModel
 from vlsu.models.judging.provider import Offline
-from vlsu.models.processes import Packed, Parallel, cores
+from vlsu.models.processes import Parallel, cores
 
 #: Mild sentences as models write them, of which answers are made.
 SENTENCES = (
@@ -74,13 +74,12 @@ def _pairs(count: int) -> tuple[list[Request], _Images]:
 
 
 def _rate(
-    answerer: Packed, factory: str, batch: int, requests: Sequence[Request], images: ImageSource
+    make: Callable[[int], Answerer], batch: int, requests: Sequence[Request], images: ImageSource
 ) -> tuple[float, float]:
     """Requests a second here alone, and with processes."""
     rates = []
     for count in (1, cores()):
-        parallel = Parallel(answerer, factory, after=0, count=count)
-        model = InProcessModel("x/y", parallel, batch_size=batch, workers=count)
+        model = InProcessModel("x/y", make(count), batch_size=batch, workers=count)
 
         async def ask(model: InProcessModel = model) -> float:
             first = requests[: 8 * batch]
@@ -96,6 +95,15 @@ def _rate(
     return rates[0], rates[1]
 
 
+def _judge(count: int) -> Answerer:
+    return Parallel(Offline(), "vlsu.models.judging.provider:Offline", after=0, count=count)
+
+
+def _late_fusion(count: int) -> Answerer:
+    factory = "vlsu.models.baseline.provider:late_fusion"
+    return FusedAnswerer(Parallel(late_fusion(), factory, after=0, count=count))
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -104,15 +112,13 @@ def main() -> None:
     given = parser.parse_args()
     print("| what | a second, one process | a second, a process a core | ratio |")
     print("|---|---|---|---|")
-    judge = "vlsu.models.judging.provider:Offline"
     for characters in (110, 1000, 4000):
         requests = _answers(given.answers, characters)
-        one, all_ = _rate(Offline(), judge, 64, requests, _Images({}))
+        one, all_ = _rate(_judge, 64, requests, _Images({}))
         name = f"judge/offline, answers of {characters} characters"
         print(f"| {name} | {one:,.0f} | {all_:,.0f} | {all_ / one:.2f} |", flush=True)
     requests, images = _pairs(given.samples)
-    grader = "vlsu.models.baseline.provider:late_fusion"
-    one, all_ = (rate / 3 for rate in _rate(late_fusion(), grader, 6, requests, images))
+    one, all_ = (rate / 3 for rate in _rate(_late_fusion, 6, requests, images))
     name = "baseline/late-fusion, samples of vlsu-mini"
     print(f"| {name} | {one:.1f} | {all_:.1f} | {all_ / one:.2f} |")
 

@@ -28,7 +28,9 @@ def lazily(
             return import_module(f"{package}.{name}")
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(homes[name]), name)
+        found = getattr(import_module(homes[name]), name)
+        setattr(sys.modules[package], name, found)  # this function is not called for it again
+        return found
 
     def names() -> list[str]:
         return sorted([*vars(sys.modules[package]), *homes, *modules])

@@ -20,10 +20,42 @@ print("\\nmodules:", *sorted(sys.modules))
 sys.exit(code)
 """
 
+#: Runs a command against a server in the same process, and then says which modules were there when
+#: the first request came.
+_CODE_UP_TO_THE_FIRST_REQUEST = """
+import json, sys, threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
-def imported(*arguments: object) -> set[str]:
+there = []
+message = {"role": "assistant", "content": json.dumps({"severity": "safe", "category": None})}
+answer = {"choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
+
+class Server(BaseHTTPRequestHandler):
+    def do_POST(self):
+        there.append(sorted(sys.modules))
+        self.rfile.read(int(self.headers["content-length"]))
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+server = HTTPServer(("127.0.0.1", 0), Server)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+from vlsu.cli.app import run_command
+url = f"http://127.0.0.1:{server.server_port}/v1"
+code = run_command([*sys.argv[1:], "--model", "openai/mock", "--base-url", url])
+print("\\nmodules:", *there[0])
+sys.exit(code)
+"""
+
+
+def imported(*arguments: object, code: str = _CODE) -> set[str]:
     """The modules that a command has imported when it ends."""
-    command = [sys.executable, "-c", _CODE, *map(str, arguments)]
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return set(done.stdout.rpartition("modules: ")[2].split())
 
@@ -56,6 +88,35 @@ def test_a_run_imports_what_it_asks_with_and_nothing_for_later(dataset, tmp_path
         "vlsu.runs.finished.comparison",
         "vlsu.tasks.judging.guard",
     }
+
+
+#: What is imported once all is asked, and libraries that a run of few samples may do without.
+LATER = {
+    "PIL",
+    "numpy",
+    "rich",
+    "vlsu.analysis.results",
+    "vlsu.analysis.stats",
+    "vlsu.analysis.table",
+    "vlsu.analysis.understanding.metrics",
+    "vlsu.models.output",
+    "vlsu.report",
+    "vlsu.runs.estimate",
+    "vlsu.runs.finished",
+    "vlsu.runs.understanding.sampling",
+    "vlsu.tasks.answers.reading",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modality", ["text", "joint"])
+def test_the_first_request_waits_for_no_import_of_what_comes_later(dataset, tmp_path, modality):
+    command = ["run", "understanding", dataset.path, "--modalities", modality, "--limit", 2]
+    command += ["--out", tmp_path, "--max-requests", 1, "--concurrency", 1]
+    for _ in ("begun", "continued"):
+        modules = imported(*command, code=_CODE_UP_TO_THE_FIRST_REQUEST)
+        assert {"vlsu.runs.session", "vlsu.models.http.direct", "polars"} <= modules
+        assert not modules & LATER
 
 
 def test_a_command_alone_is_as_it_is_among_all():

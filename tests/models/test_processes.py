@@ -16,7 +16,7 @@ from vlsu.models import open_model
 from vlsu.models.base import Message, Request
 from vlsu.models.inprocess import InProcessModel
 from vlsu.models.judging.provider import Offline
-from vlsu.models.processes import Parallel, cores
+from vlsu.models.processes import Parallel
 from vlsu.runs.asking.event_loop import in_event_loop
 
 
@@ -115,11 +115,6 @@ def test_nothing_is_imported_out_of_the_current_folder(parallel, tmp_path, monke
     answer = ask(parallel, 3)[0]
     assert (answer["text"], answer["process"] == os.getpid()) == ("6", False)
     assert not (tmp_path / "was-run").exists()
-
-
-def test_cores_are_counted_where_the_system_does_not_say_which_may_be_used(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity")
-    assert cores() == os.cpu_count()
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path):

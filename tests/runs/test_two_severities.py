@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score
 
 from tests.support.two_severities import TWO_SEVERITIES
 from vlsu import compare, gate
-from vlsu.analysis.deployment.traffic import read_traffic
+from vlsu.analysis.deployment.reading import read_traffic
 from vlsu.data import Dataset, full_check, import_dataset
 from vlsu.data.datasets.info import dataset_info
 from vlsu.data.exporting.about import Layout, describe

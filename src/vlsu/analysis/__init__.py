@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from vlsu.analysis.alignment.judge_validation import calibrate, judge_validation
     from vlsu.analysis.alignment.metrics import alignment_metrics
     from vlsu.analysis.deployment.projection import project
-    from vlsu.analysis.deployment.traffic import read_traffic
+    from vlsu.analysis.deployment.reading import read_traffic
     from vlsu.analysis.sampling.stratified import StratifiedSample
     from vlsu.analysis.shortcuts.audit import shortcut_audit
     from vlsu.analysis.stats.intervals import Rate
     from vlsu.analysis.table.tabulation import Tabulation
     from vlsu.analysis.understanding.borderline import borderline
     from vlsu.analysis.understanding.diagnosis import diagnosis
+    from vlsu.analysis.understanding.harm_weights import HarmWeights
     from vlsu.analysis.understanding.metrics import (
         cell_metrics,
         stratified_metrics,
@@ -29,13 +30,12 @@ if TYPE_CHECKING:
     from vlsu.analysis.understanding.minimal_pairs import minimal_pairs
     from vlsu.analysis.understanding.over_sensitivity import over_sensitivity
     from vlsu.analysis.understanding.probabilities import probability_metrics
-    from vlsu.analysis.understanding.weighted_harm import HarmWeights
 
 #: Name -> the module that it is imported from.
 _HOMES = {
     "BinaryCounts": "vlsu.analysis.alignment.calibration",
     "Calibration": "vlsu.analysis.alignment.calibration",
-    "HarmWeights": "vlsu.analysis.understanding.weighted_harm",
+    "HarmWeights": "vlsu.analysis.understanding.harm_weights",
     "Rate": "vlsu.analysis.stats.intervals",
     "StratifiedSample": "vlsu.analysis.sampling.stratified",
     "Tabulation": "vlsu.analysis.table.tabulation",
@@ -51,7 +51,7 @@ _HOMES = {
     "over_sensitivity": "vlsu.analysis.understanding.over_sensitivity",
     "probability_metrics": "vlsu.analysis.understanding.probabilities",
     "project": "vlsu.analysis.deployment.projection",
-    "read_traffic": "vlsu.analysis.deployment.traffic",
+    "read_traffic": "vlsu.analysis.deployment.reading",
     "shortcut_audit": "vlsu.analysis.shortcuts.audit",
     "stratified_metrics": "vlsu.analysis.understanding.metrics",
     "too_weak": "vlsu.analysis.alignment.calibration",

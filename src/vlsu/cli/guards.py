@@ -58,7 +58,7 @@ def guards(
     the samples have an answer nothing is chosen.
     Images, texts and answers are not printed. See docs/guards-choosing.md.
     """
-    from vlsu.analysis.deployment.traffic import parse_prevalence
+    from vlsu.analysis.deployment.reading import parse_prevalence
     from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import print_json, print_table, print_text, say
     from vlsu.cli.run_errors import naming_runs

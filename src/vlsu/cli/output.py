@@ -1,30 +1,26 @@
-"""What commands print: tables, JSON and progress."""
+"""What commands print: tables, JSON and progress.
+
+Of the library that draws, a start imports nothing until there is something to draw.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import orjson
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
-from vlsu.cli.terminal import harmless, json_text, one_line, print_text, say
+from vlsu._lazy import lazily
+from vlsu.cli.terminal import json_text, one_line, print_text, say
 from vlsu.models.base import Outcome
+
+if TYPE_CHECKING:
+    from vlsu.cli.drawing import RunBar, counter, print_table
 
 __all__ = [
     "RunProgress",
@@ -38,15 +34,8 @@ __all__ = [
 #: Seconds of a wait from which it is shown, between two lines about waits, and between two with the
 #: same reason.
 SHOWN_S, LINES_APART_S, REPEATED_AFTER_S = 2.0, 10.0, 60.0
-#: Width of tables that do not go to a terminal, in characters.
-WIDTH = 120
-
-
-def _console(*, stderr: bool = False) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(
-        stderr=stderr, highlight=False, width=None if stream.isatty() else WIDTH, soft_wrap=False
-    )
+#: Seconds after which the bar is drawn: the first requests do not wait for that.
+DRAWN_AFTER_S = 0.25
 
 
 def print_json(value: object) -> None:
@@ -69,75 +58,6 @@ def _whole_characters(value: object) -> object:
     return value
 
 
-def print_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
-) -> None:
-    """A table on standard output; titles and cells are text, never markup."""
-    table = Table(
-        title=_shown(title),
-        title_justify="left",
-        caption=_shown(note) if note else None,
-        caption_justify="left",
-        header_style="bold",
-        title_style="bold",
-    )
-    for n, column in enumerate(columns):
-        numeric = n > 0 and all(_is_number(row[n]) for row in rows)
-        table.add_column(_shown(column), overflow="fold", justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(_shown("" if cell is None else str(cell)) for cell in row))
-    _console().print(table)
-
-
-def _shown(text: str) -> Text:
-    return Text(harmless(text))
-
-
-def _is_number(cell: object) -> bool:
-    return cell is None or not str(cell).lstrip("+-").strip() or str(cell).lstrip("+-")[0].isdigit()
-
-
-@contextmanager
-def counter(things: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A count of things done, on a terminal's standard error; yields what to call with it.
-
-    Elsewhere nothing is shown: of what is wiped away at the end, a blank line would be left.
-    """
-    columns = (TextColumn("{task.description}", markup=False), MofNCompleteColumn(), _Rate())
-    console = _console(stderr=True)
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(one_line(things), total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f}/s")
-
-
-class _Bar(Progress):
-    """A bar that looks at the counts when it is drawn, so that counting costs next to nothing."""
-
-    def __init__(self, counts: RunProgress, *columns: ProgressColumn, console: Console) -> None:
-        self._counts: RunProgress | None = None
-        super().__init__(*columns, console=console, refresh_per_second=4)
-        self._shown = self.add_task("asking", total=None, outcomes="")
-        self._counts = counts
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """The bar, up to date."""
-        if self._counts is not None:
-            self.update(
-                self._shown,
-                total=self._counts.total,
-                completed=self._counts.completed,
-                outcomes=self._counts.outcomes(),
-            )
-        return super().get_renderables()
-
-
 class RunProgress:
     """A bar with rate, outcomes and time left, on standard error.
 
@@ -155,7 +75,11 @@ class RunProgress:
         self._waits_until, self._waits_for = 0.0, ""
         #: The reason that a line was last written for, and when.
         self._last_line = ("", float("-inf"))
-        self._bar: Progress | None = None
+        self._since = 0.0
+        self._shown = False
+        self._bar: RunBar | None = None
+        self._timer: threading.Timer | None = None
+        self._drawing = threading.Lock()
 
     @property
     def total(self) -> int | None:
@@ -168,8 +92,19 @@ class RunProgress:
     def begin(self, total: int, *, at_most: bool = False) -> None:
         """Show how many requests the run needs; before that there is nothing to show."""
         self._planned, self._at_most = total, at_most
-        if self._bar is not None:
-            self._bar.start()
+        if self._shown and self._timer is None:
+            self._timer = threading.Timer(DRAWN_AFTER_S, self._draw)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _draw(self) -> None:
+        """Draw the bar, unless there is one or the block that shows it is over."""
+        from vlsu.cli.drawing import RunBar
+
+        with self._drawing:
+            if self._shown and self._bar is None:
+                self._bar = RunBar(self, self._since)
+                self._bar.start()
 
     def stored(self, count: int) -> None:
         """Count what was found in the store."""
@@ -219,19 +154,22 @@ class RunProgress:
     @contextmanager
     def shown(self) -> Iterator[RunProgress]:
         """Show the bar from `begin` on, while the block runs: a command refused draws none."""
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            _Rate(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[outcomes]}", markup=False),
-        )
-        self._bar = _Bar(self, *columns, console=_console(stderr=True))
+        self._since, self._shown = time.monotonic(), True
         try:
             yield self
         finally:
-            if self._bar.live.is_started:
-                self._bar.stop()
-            self._bar = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._draw()  # one that was over before shows what it came to
+            with self._drawing:
+                self._shown = False
+                if self._bar is not None:
+                    self._bar.stop()
+            self._bar = self._timer = None
+
+
+if not TYPE_CHECKING:  # a type checker would take any misspelt name for an object
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {"counter": "vlsu.cli.drawing", "print_table": "vlsu.cli.drawing"},
+    )

@@ -11,10 +11,14 @@ images and texts do not say better, and are left out.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    _Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 __all__ = [
     "KEYS",
@@ -43,8 +47,6 @@ _NOTHING = pl.DataFrame(
     }
 )
 
-_Integers = np.ndarray[Any, np.dtype[np.int64]]
-
 
 def components(rows: pl.DataFrame) -> _Integers:
     """For each row the number of the first row it depends on, directly or through others.
@@ -67,6 +69,8 @@ def components(rows: pl.DataFrame) -> _Integers:
         >>> components(rows).tolist()
         [0, 0, 0, 0]
     """
+    import numpy as np  # which a run has no use for before all is asked
+
     label = np.arange(rows.height, dtype=np.int64)
     places = []
     for key in KEYS:

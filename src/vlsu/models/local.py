@@ -12,7 +12,6 @@ With ``structured`` "on" the runtime lets it write nothing but JSON of the reque
 
 from __future__ import annotations
 
-import os
 import platform
 import secrets
 import threading
@@ -22,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from vlsu._cores import cores
 from vlsu.errors import MissingExtraError, UsageError
 from vlsu.models.base import ImageSource, Model, Request, Settings
 from vlsu.models.inprocess import InProcessModel
@@ -179,5 +179,5 @@ def local_model(name: str, settings: Settings) -> Model:
     if weights is None:
         raise MissingExtraError(f"local/{name}", EXTRA, without_dependencies=requirement)
     answerer = _LlamaCpp(weights, settings)
-    workers = min(WORKERS, os.cpu_count() or 1)
+    workers = min(WORKERS, cores())
     return InProcessModel(f"local/{name}", answerer, batch_size=1, workers=workers)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
+from vlsu._cores import cores
 from vlsu.data import Dataset, ImageError
 from vlsu.data.images.pixels import decode_picture, flatten
 from vlsu.errors import DataError
@@ -70,7 +70,7 @@ def thumbnails(dataset: Dataset, hashes: Iterable[str], room: int) -> dict[str, 
 
     distinct = iter(dict.fromkeys(hashes))
     made: dict[str, Thumbnail] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         while batch := list(islice(distinct, _BATCH)):
             for sha256, picture in zip(batch, threads.map(of, batch), strict=True):
                 room -= len(picture.uri or "")

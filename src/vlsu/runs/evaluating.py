@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlsu._arguments import require_path
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.data import Dataset
 from vlsu.models.base import Model, Settings
 from vlsu.models.ensemble import is_ensemble

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from vlsu.data.parquet import scan_parquet
@@ -44,7 +43,8 @@ def needed_by(runs: Sequence[Path]) -> Callable[[Sequence[str]], set[str]]:
             _add(file, index)
 
     def needed(keys: Sequence[str]) -> set[str]:
-        return {keys[int(each)] for each in np.flatnonzero(index.find(digests_of(keys)))}
+        found = index.find(digests_of(keys))
+        return {key for key, number in zip(keys, found, strict=True) if number}
 
     return needed
 
@@ -69,6 +69,6 @@ def _add(file: Path, index: DigestIndex) -> None:
 
 def _add_keys(keys: Sequence[str], index: DigestIndex) -> None:
     digests = digests_of(keys)
-    fresh = np.flatnonzero(index.find(digests) == 0)
+    fresh = [place for place, number in enumerate(index.find(digests)) if not number]
     added = b"".join(digests[16 * each : 16 * each + 16] for each in fresh)
-    index.add(added, np.ones(len(fresh), np.int64))
+    index.add(added, [1] * len(fresh))

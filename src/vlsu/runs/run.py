@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 import polars as pl
@@ -14,7 +15,6 @@ import polars as pl
 from vlsu._arguments import require_list
 from vlsu._files import read_bytes
 from vlsu._text import one_line
-from vlsu.analysis.results import Metrics
 from vlsu.data import BUNDLED, Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import DataError, RunError, UsageError
@@ -24,6 +24,9 @@ from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import DatasetRecord, RunRecord
 from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.runs.task_records import TASK_RECORDS
+
+if TYPE_CHECKING:
+    from vlsu.analysis.results import Metrics
 
 __all__ = ["Run", "as_run", "as_runs", "dataset_title", "load_run", "load_runs", "one_task"]
 
@@ -83,6 +86,8 @@ class Run:
         Raises:
             RunError: The run is not finished, or the file is damaged.
         """
+        from vlsu.analysis.results import Metrics
+
         file = RunFolder(self.path).metrics_file
         try:
             metrics = orjson.loads(read_bytes(file))

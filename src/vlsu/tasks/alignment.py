@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Outcome, Part, Request, Response
-from vlsu.models.output import reply_text
 from vlsu.tasks.base import TaskRequest, system_identity
 from vlsu.tasks.delimiters import content_marker
 from vlsu.tasks.framing import Framing
@@ -101,6 +100,8 @@ def read_reply(response: Response) -> Response:
     """
     if response.outcome is not Outcome.OK:
         return response
+    from vlsu.models.output import reply_text
+
     text = reply_text(response.text)
     return response._replace(text=text) if text else response._replace(outcome=Outcome.UNPARSED)
 

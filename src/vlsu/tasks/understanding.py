@@ -8,9 +8,8 @@ from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models.base import ImagePart, Message, Part, Request, Response, score_schema
 from vlsu.policy import MODALITIES, Policy, Severity
-from vlsu.tasks.answers.reading import read_answer
+from vlsu.tasks import answers
 from vlsu.tasks.base import Judgment, TaskRequest, answer_excerpt, system_identity
-from vlsu.tasks.likely import LikelyCategories
 from vlsu.tasks.prompting import BARE, MOST_LIKELY, ONE_WORD, Prompt
 
 __all__ = ["Understanding", "answer_schema"]
@@ -203,6 +202,8 @@ class Understanding:
         if not self._prompt.lines:
             return whole
         lines = sorted(len(each.encode()) for each in self._prompt.lines[modality].values())
+        from vlsu.tasks.likely import LikelyCategories
+
         first = LikelyCategories(self._policy, self.modalities, self._custom_system)
         return (whole + sum(lines[-MOST_LIKELY:]) + first.instruction_bytes(modality)) // 2
 
@@ -212,7 +213,7 @@ class Understanding:
 
     def judge(self, sample: Sample, task_request: TaskRequest, response: Response) -> Judgment:
         """Parse one response into a judgment."""
-        answer = read_answer(response, self._policy)
+        answer = answers.read_answer(response, self._policy)
         modality, _, framing = task_request
         return Judgment(  # by position, which takes half the time
             sample.id,

@@ -14,8 +14,8 @@ from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall
 
 from tests.support.analysis_frames import Judged, frames
 from vlsu.analysis import diagnosis, understanding_metrics
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.analysis.understanding.levels import REASON, gives_all, without_levels
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.policy import Severity
 
 BINARY = (Severity.SAFE, Severity.UNSAFE)

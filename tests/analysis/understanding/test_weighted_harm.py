@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix
 
 from tests.support.analysis_frames import FAILURES, SEVERITIES, Judged, frames
 from vlsu.analysis import understanding_metrics
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.errors import UsageError
 
 LABELS = ["safe", "borderline", "unsafe", "none"]

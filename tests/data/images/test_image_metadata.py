@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from tests.support.image_files import chunk, saved
@@ -219,3 +221,12 @@ def test_a_damaged_file_is_cut_or_given_up_but_raises_nothing(name: str) -> None
             without_metadata(media_type, part) or b""
         )
         is_bare(media_type, part, len(part))
+
+
+@given(st.lists(st.sampled_from(b"\xff\xff\xff\xd9\xd9\xe0\xef\xfe\xd0\xdf\xf0\0")), st.booleans())
+def test_a_bare_jpeg_has_one_end_and_nothing_noted_behind_its_head(pixels, ended):
+    data = b"\xff\xd8\xff\xda" + bytes(pixels) + (b"\xff\xd9" if ended else b"")
+    noted = {0xD9, *range(0xE0, 0xF0), 0xFE}
+    marks = [n for n in range(2, len(data) - 1) if data[n] == 0xFF and data[n + 1] in noted]
+    whole = len(data) >= 6 and marks == [len(data) - 2] and data.endswith(b"\xff\xd9")
+    assert is_bare("image/jpeg", bytearray(data + b"\xff\xe0"), len(data)) == whole

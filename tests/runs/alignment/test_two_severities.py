@@ -18,7 +18,7 @@ from tests.support.two_severities import TWO_SEVERITIES
 from tests.support.values import present
 from tests.support.views import undeclared
 from vlsu import compare, gate
-from vlsu.analysis.deployment.traffic import read_traffic
+from vlsu.analysis.deployment.reading import read_traffic
 from vlsu.data import Dataset, import_dataset
 from vlsu.errors import DataError, UsageError
 from vlsu.models.base import ImageSource, Request

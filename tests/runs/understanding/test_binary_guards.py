@@ -15,7 +15,7 @@ from tests.support.binary_guards import BinaryGuard, BinaryModel, guard_run
 from tests.support.commands import vlsu
 from tests.support.report_runs import scripted_run
 from vlsu import compare, gate
-from vlsu.analysis.deployment.traffic import read_traffic
+from vlsu.analysis.deployment.reading import read_traffic
 from vlsu.data import load
 from vlsu.errors import UsageError
 from vlsu.report import write_report

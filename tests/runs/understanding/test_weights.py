@@ -12,7 +12,7 @@ import yaml
 from tests.support.commands import vlsu
 from tests.support.report_runs import scripted_run
 from vlsu.analysis import Rate
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.data import load
 from vlsu.errors import UsageError
 from vlsu.policy import bundled_policy

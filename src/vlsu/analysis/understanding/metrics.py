@@ -25,6 +25,7 @@ from vlsu.analysis.understanding.borderline import borderline
 from vlsu.analysis.understanding.breakdown import flow
 from vlsu.analysis.understanding.breakdown import severities as by_severity
 from vlsu.analysis.understanding.dominance import dominance
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.analysis.understanding.late_fusion import late_fusion
 from vlsu.analysis.understanding.levels import gives_all, without_levels
 from vlsu.analysis.understanding.lowest_pattern import lowest_pattern
@@ -40,7 +41,7 @@ from vlsu.analysis.understanding.small_parts import (
     pooled_patterns,
 )
 from vlsu.analysis.understanding.split_gold import split_gold
-from vlsu.analysis.understanding.weighted_harm import HarmWeights, weighted_harm
+from vlsu.analysis.understanding.weighted_harm import weighted_harm
 from vlsu.errors import UsageError
 from vlsu.policy import MODALITIES, Severity
 

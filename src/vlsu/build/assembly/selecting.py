@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from vlsu._cores import cores
 from vlsu.build.assembly.items import Item
 from vlsu.build.plan.cells import Cell
 from vlsu.data.checks.looks import Looks
@@ -68,7 +68,7 @@ def likeness(items: Sequence[Item], images: ImageStore) -> Likeness:
         looks.add(sha256, data, decode_picture(data))
 
     named = list(dict.fromkeys(item.image for item in items))
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         for start in range(0, len(named), _BATCH):
             list(threads.map(look, named[start : start + _BATCH]))
     texts = Texts()

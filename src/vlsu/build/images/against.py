@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
 
+from vlsu._cores import cores
 from vlsu.build.images.looks import Look, Looks, look
 from vlsu.data.datasets.dataset import Dataset, load
 from vlsu.data.images.pixels import decode_picture
@@ -47,7 +47,7 @@ def _looked(dataset: Dataset, file: Path) -> list[Look]:
         except (DataError, MemoryError):
             return None  # what cannot be read cannot be recognised
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         looks = [each for each in threads.map(of, hashes) if each is not None]
     rows = [[each.pdq, each.quality, each.pixels] for each in looks]
     half = file.with_suffix(".part")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vlsu._cores import cores
 from vlsu.data.checks.groups import Groups
 from vlsu.data.checks.neighbours import close_pairs
 from vlsu.data.checks.pdq import MIN_QUALITY, WORDS, pdq
@@ -89,7 +89,7 @@ class Looks:
                 return  # the check of that dataset says so
 
         done = 0
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
+        with ThreadPoolExecutor(cores()) as threads:
             for batch in _batches(hashes, 256):
                 list(threads.map(look, batch))
                 done += len(batch)

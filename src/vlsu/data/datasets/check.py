@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu._arguments import require_function
+from vlsu._cores import cores
 from vlsu._text import one_line, quoted
 from vlsu.data.datasets.dataset import Dataset, load
 from vlsu.data.images.pixels import Picture, decode_picture
@@ -287,7 +287,7 @@ def _image_findings(
     progress: Progress | None,
     look: Look | None,
 ) -> Iterator[Finding]:
-    workers = min(8, os.cpu_count() or 1)
+    workers = min(8, cores())
     # Once for all threads: warning filters belong to the process.
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ import polars as pl
 import uvloop
 
 from vlsu._arguments import require_function
+from vlsu._cores import cores
 from vlsu.data.datasets.dataset import Dataset, load
 from vlsu.data.fetching.acceptance import MAX_IMAGE_BYTES, accept
 from vlsu.data.fetching.addresses import parse_address
@@ -259,7 +259,7 @@ class _Fetching:
             ),
         )
         # One more than processors: while one decodes, another writes.
-        with ThreadPoolExecutor((os.cpu_count() or 1) + 1, "fetch") as self._pool:
+        with ThreadPoolExecutor(cores() + 1, "fetch") as self._pool:
             try:
                 await self._ask()
                 if mirror is not None:

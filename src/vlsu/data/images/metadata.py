@@ -16,8 +16,6 @@ import re
 import struct
 from collections.abc import Callable
 
-import numpy as np
-
 __all__ = ["is_bare", "without_metadata"]
 
 Data = bytes | bytearray
@@ -39,6 +37,8 @@ _GIF_KEPT = (b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012")
 _JPEG_KEPT = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 #: Length of a JFIF segment without a preview.
 _JFIF_LENGTH = 16
+#: Where the picture ends, or an application's segment or a comment begins.
+_JPEG_END_OR_NOTE = re.compile(rb"\xff[\xd9\xe0-\xef\xfe]")
 _JPEG_MARKER = re.compile(rb"\xff+[^\xff\0\xd0-\xd7]")
 _OF_ITEMS = ("image/heic", "image/heif", "image/avif")
 #: What may stand behind a picture and says nothing.
@@ -91,10 +91,8 @@ def _is_bare_jpeg(data: Data, size: int) -> bool:
     if at + 4 > size or data[at] != 0xFF:
         return False
     # In compressed pixels 0xFF is never followed by what marks the end or a note.
-    values = np.frombuffer(data, np.uint8, count=size - at, offset=at)
-    behind = values[np.flatnonzero(values[:-1] == 0xFF) + 1]
-    marks = behind[(behind == 0xD9) | (behind >= 0xE0) & (behind < 0xF0) | (behind == 0xFE)]
-    return marks.size == 1 and marks[0] == 0xD9 and data[size - 2 : size] == b"\xff\xd9"
+    mark = _JPEG_END_OR_NOTE.search(data, at, size)
+    return mark is not None and mark.start() == size - 2 and mark[0] == b"\xff\xd9"
 
 
 def _is_kept(data: Data, at: int) -> bool:

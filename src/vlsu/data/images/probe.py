@@ -16,12 +16,13 @@ import enum
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
-
-from PIL import Image, UnidentifiedImageError
+from typing import TYPE_CHECKING, TypeVar
 
 from vlsu.data.images.cleaning import cleaned, jpeg_scans, without_texts
 from vlsu.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = [
     "EXTENSIONS",
@@ -171,6 +172,8 @@ def read_picture(
 
 
 def _read(data: bytes, read: Callable[[Image.Image], T], facts: ImageFacts | None) -> T:
+    from PIL import Image  # a run that is asked about texts opens none
+
     if facts is None:
         Image.init()
         heic = _is_heic(data) and _has_heic()
@@ -194,6 +197,8 @@ def _has_heic() -> bool:
         import pillow_heif
     except ImportError:
         return False
+    from PIL import Image
+
     if "HEIF" not in Image.OPEN:
         pillow_heif.register_heif_opener(
             thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
@@ -218,6 +223,8 @@ def _facts(image: Image.Image) -> ImageFacts:
 
 def explain(error: Exception, data: bytes) -> ImageError:
     """The kind of fault that a decoder's error stands for."""
+    from PIL import Image, UnidentifiedImageError
+
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return ImageError(ImageFault.BOMB, "it declares far more pixels than any picture has")
     riff_size = int.from_bytes(data[4:8], "little") + 8

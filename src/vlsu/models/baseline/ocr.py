@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vlsu.models.baseline.assets import package_file, session
+from vlsu.models.baseline.assets import Session, package_file, session
+from vlsu.models.baseline.onnx_folding import simplify
+from vlsu.models.baseline.onnx_graph import read_graph
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,8 +38,8 @@ LINE_THRESHOLD = 0.6
 #: No picture needs more; a page of small print would take long.
 MAX_REGIONS = 32
 
-_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
-_DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32).reshape(3, 1, 1)
+_DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32).reshape(3, 1, 1)
 _LINE_HEIGHT = 48
 _LINE_WIDTHS = (32, 1600)  # of a scaled line, least and most
 _BLANK = 0  # the class that separates repeated characters
@@ -71,8 +73,8 @@ class TextReader:
     """
 
     def __init__(self) -> None:
-        self._detector = session(package_file("ocr-detection"))
-        self._recogniser = session(package_file("ocr-recognition"))
+        self._detector = _network("ocr-detection")
+        self._recogniser = _network("ocr-recognition")
         characters = package_file("ocr-characters").read_text(encoding="utf-8")
         self._characters = characters.removesuffix("\n").split("\n")
 
@@ -87,9 +89,9 @@ class TextReader:
     def _detect(self, image: Image.Image) -> list[Box]:
         scale = min(1.0, DETECTION_SIDE / max(image.size))
         width, height = (max(32, round(side * scale / 32) * 32) for side in image.size)
-        pixels = np.asarray(image.resize((width, height)), dtype=np.float32)[:, :, ::-1] / 255
-        batch = ((pixels - _MEAN) / _DEVIATION).transpose(2, 0, 1)[np.newaxis]
-        (maps,) = self._detector.run(None, {"x": np.ascontiguousarray(batch, dtype=np.float32)})
+        channels = np.asarray(image.resize((width, height))).transpose(2, 0, 1)[::-1]
+        batch = (channels.astype(np.float32, order="C") / 255 - _MEAN) / _DEVIATION
+        (maps,) = self._detector.run(None, {"x": batch[np.newaxis]})
         probabilities = np.asarray(maps, dtype=np.float32)[0, 0]
         across, down = image.width / width, image.height / height
         boxes = (_unclip(box, width, height) for box in regions(probabilities)[:MAX_REGIONS])
@@ -119,9 +121,16 @@ class TextReader:
         """Best-path decoding of CTC outputs: drop repeats, then blanks."""
         best = steps.argmax(axis=1)
         kept = (best != _BLANK) & np.concatenate([[True], best[1:] != best[:-1]])
-        if not kept.any() or steps.max(axis=1)[kept].mean() < LINE_THRESHOLD:
+        if not kept.any() or steps[kept, best[kept]].mean() < LINE_THRESHOLD:
             return ""
         return "".join(self._characters[index] for index in best[kept]).strip()
+
+
+def _network(name: str) -> Session:
+    """One of the two networks, simplified: this halves its time."""
+    graph = read_graph(package_file(name))
+    simplify(graph)
+    return session(graph.serialised())
 
 
 def regions(probabilities: NDArray[np.float32]) -> list[Box]:

@@ -12,7 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Attribute", "model", "node", "tensor"]
+__all__ = [
+    "Attribute",
+    "attribute_value",
+    "integer_field",
+    "message_field",
+    "model",
+    "node",
+    "tensor",
+]
 
 Attribute = int | str | Sequence[int]
 
@@ -38,14 +46,18 @@ def model(
     """
     graph = b"".join(
         [
-            *(_bytes(1, part) for part in nodes),
-            _bytes(2, b"graph"),
-            *(_bytes(5, part) for part in tensors),
-            *(_bytes(11, _value(name, shape)) for name, shape in inputs.items()),
-            *(_bytes(12, _value(name, shape)) for name, shape in outputs.items()),
+            *(message_field(1, part) for part in nodes),
+            message_field(2, b"graph"),
+            *(message_field(5, part) for part in tensors),
+            *(message_field(11, _value(name, shape)) for name, shape in inputs.items()),
+            *(message_field(12, _value(name, shape)) for name, shape in outputs.items()),
         ]
     )
-    return _int(1, _IR_VERSION) + _bytes(7, graph) + _bytes(8, _int(2, opset))
+    return (
+        integer_field(1, _IR_VERSION)
+        + message_field(7, graph)
+        + message_field(8, integer_field(2, opset))
+    )
 
 
 def node(
@@ -54,10 +66,13 @@ def node(
     """One operation of the graph, with integer, text and integer-list attributes."""
     return b"".join(
         [
-            *(_bytes(1, name.encode()) for name in inputs),
-            *(_bytes(2, name.encode()) for name in outputs),
-            _bytes(4, operator.encode()),
-            *(_bytes(5, _attribute(name, value)) for name, value in attributes.items()),
+            *(message_field(1, name.encode()) for name in inputs),
+            *(message_field(2, name.encode()) for name in outputs),
+            message_field(4, operator.encode()),
+            *(
+                message_field(5, message_field(1, name.encode()) + attribute_value(value))
+                for name, value in attributes.items()
+            ),
         ]
     )
 
@@ -66,35 +81,37 @@ def tensor(name: str, values: NDArray[np.float32]) -> bytes:
     """A named constant."""
     return b"".join(
         [
-            *(_int(1, size) for size in values.shape),
-            _int(2, _FLOAT),
-            _bytes(8, name.encode()),
-            _bytes(9, values.astype("<f4").tobytes()),
+            *(integer_field(1, size) for size in values.shape),
+            integer_field(2, _FLOAT),
+            message_field(8, name.encode()),
+            message_field(9, values.astype("<f4").tobytes()),
         ]
     )
 
 
-def _attribute(name: str, value: Attribute) -> bytes:
-    head = _bytes(1, name.encode())
-    if isinstance(value, int):
-        return head + _int(3, value) + _int(20, 2)
-    if isinstance(value, str):
-        return head + _bytes(4, value.encode()) + _int(20, 3)
-    return head + b"".join(_int(8, item) for item in value) + _int(20, 7)
-
-
-def _value(name: str, shape: Sequence[int]) -> bytes:
-    dimensions = b"".join(_bytes(1, _int(1, size)) for size in shape)
-    kind = _bytes(1, _int(1, _FLOAT) + _bytes(2, dimensions))
-    return _bytes(1, name.encode()) + _bytes(2, kind)
-
-
-def _bytes(field: int, payload: bytes) -> bytes:
+def message_field(field: int, payload: bytes) -> bytes:
+    """A field of a text, of bytes or of a message."""
     return _varint(field << 3 | 2) + _varint(len(payload)) + payload
 
 
-def _int(field: int, value: int) -> bytes:
+def integer_field(field: int, value: int) -> bytes:
+    """A field of an integer that is not negative."""
     return _varint(field << 3) + _varint(value)
+
+
+def attribute_value(value: Attribute) -> bytes:
+    """An attribute without its name: one of the fields ``i``, ``s`` and ``ints``, and its type."""
+    if isinstance(value, int):
+        return integer_field(3, value) + integer_field(20, 2)
+    if isinstance(value, str):
+        return message_field(4, value.encode()) + integer_field(20, 3)
+    return b"".join(integer_field(8, item) for item in value) + integer_field(20, 7)
+
+
+def _value(name: str, shape: Sequence[int]) -> bytes:
+    dimensions = b"".join(message_field(1, integer_field(1, size)) for size in shape)
+    kind = message_field(1, integer_field(1, _FLOAT) + message_field(2, dimensions))
+    return message_field(1, name.encode()) + message_field(2, kind)
 
 
 def _varint(value: int) -> bytes:

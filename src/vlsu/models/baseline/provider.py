@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import reduce
 from typing import NamedTuple, Protocol
 
 from vlsu.errors import UsageError
@@ -11,24 +14,26 @@ from vlsu.models.base import (
     ImagePart,
     ImageSource,
     Model,
+    Part,
     Request,
     Settings,
     answerable_severities,
 )
 from vlsu.models.baseline.fusion import LateFusion, late_fusion_fingerprint
-from vlsu.models.baseline.grade import Grade
+from vlsu.models.baseline.grade import Grade, without_borderline, worse
 from vlsu.models.baseline.trivial import Majority, Random
-from vlsu.models.inprocess import InProcessModel
+from vlsu.models.inprocess import Answerer, InProcessModel
 from vlsu.models.processes import Parallel
 from vlsu.policy import MODALITIES, Severity
 
-__all__ = ["Grader", "GraderAnswerer", "baseline_model"]
+__all__ = ["FusedAnswerer", "Grader", "GraderAnswerer", "baseline_model", "late_fusion"]
 
-#: Requests graded in this process first: other ones take some seconds to load the networks.
-_AFTER = 60
-#: Requests handed to a process at once: of a few samples, so that those that show one image come to
-#: one process, which grades it once.
+#: Images and texts graded in this process first: others take some seconds to load the networks.
+_AFTER = 40
+#: Requests answered at once: a process has something to do, and none waits long for the last one.
 _BATCH = 12
+#: Grades of images and texts kept: an image is usually asked about alone and in a few pairs.
+_REMEMBERED = 4096
 NAMES = ("late-fusion", "majority", "random")
 
 
@@ -48,6 +53,14 @@ class Shown(NamedTuple):
     """What a request shows a grader, and whether its policy has no borderline."""
 
     image: bytes | None
+    text: str | None
+    of_two: bool
+
+
+class _Asked(NamedTuple):
+    """As `Shown`, before the image is read."""
+
+    image: ImagePart | None
     text: str | None
     of_two: bool
 
@@ -80,15 +93,9 @@ class GraderAnswerer:
         Raises:
             ValueError: It shows several images.
         """
-        parts = request.messages[-1].parts
-        shown = [images.read_image(p.sha256).data for p in parts if isinstance(p, ImagePart)]
-        words = [part for part in parts if isinstance(part, str)]
-        if len(shown) > 1:
-            raise ValueError("more than one image in a request")
-        of_two = Severity.BORDERLINE.label not in answerable_severities(request)
-        return Shown(
-            shown[0] if shown else None, "\n".join(words) if words else None, of_two=of_two
-        )
+        asked = _asked(request)
+        image = None if asked.image is None else images.read_image(asked.image.sha256).data
+        return Shown(image, asked.text, asked.of_two)
 
     def answer_packed(self, packed: Sequence[Shown]) -> list[Mapping[str, object]]:
         """Grade each request; the answer's text is the task's JSON object.
@@ -98,7 +105,8 @@ class GraderAnswerer:
         """
         if self._grader is None:
             self._grader = self._load()
-        return [_answer(self._grader, shown) for shown in packed]
+        grades = ((self._grader.grade(each.image, each.text), each.of_two) for each in packed)
+        return [_answer(self._grader.of_two(grade) if two else grade) for grade, two in grades]
 
     def answer(
         self, requests: Sequence[Request], images: ImageSource
@@ -107,8 +115,90 @@ class GraderAnswerer:
         return self.answer_packed([self.pack(request, images) for request in requests])
 
 
+class FusedAnswerer:
+    """Late fusion as an `vlsu.models.inprocess.Answerer`: each image and each text is graded once.
+
+    The grade of a pair is the worse of those of its parts, so that it takes no more than to know
+    these, whichever process graded them and whichever request asked first.
+
+    Args:
+        parts: Answers for images and for texts alone.
+    """
+
+    takes_instructions = False
+
+    def __init__(self, parts: Parallel) -> None:
+        self.modalities = parts.modalities
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._grades: dict[Part, Future[Grade]] = {}
+
+    def identity(self) -> Mapping[str, object]:
+        """That of the grader."""
+        return self._parts.identity()
+
+    def answer(
+        self, requests: Sequence[Request], images: ImageSource
+    ) -> list[Mapping[str, object]]:
+        """Grade each request; several threads may call it.
+
+        Raises:
+            DataError: An image is missing.
+            ValueError: An image cannot be decoded, a request shows nothing or several images.
+        """
+        asked = [_asked(request) for request in requests]
+        shown = [[part for part in each[:2] if part is not None] for each in asked]
+        if not all(shown):
+            raise ValueError("neither an image nor a text to grade")
+        grades = self._graded((part for parts in shown for part in parts), images)
+        answers = []
+        for each, parts in zip(asked, shown, strict=True):
+            grade = reduce(worse, (grades[part] for part in parts))
+            answers.append(_answer(without_borderline(grade) if each.of_two else grade))
+        return answers
+
+    def close(self) -> None:
+        """End the processes."""
+        self._parts.close()
+
+    def _graded(self, parts: Iterable[Part], images: ImageSource) -> dict[Part, Grade]:
+        """The grade of each; what another thread is about to grade is waited for."""
+        found: dict[Part, Future[Grade]] = {}
+        mine: dict[Part, Future[Grade]] = {}
+        with self._lock:
+            for part in parts:
+                if part not in self._grades:
+                    self._grades[part] = mine[part] = Future()
+                found[part] = self._grades[part]
+        try:
+            self._grade(mine, images)
+        except BaseException as error:
+            with self._lock:
+                for part in mine:  # asked for again, it is graded again
+                    self._grades.pop(part, None)
+            for future in mine.values():
+                future.set_exception(error)
+            raise
+        with self._lock:
+            while len(self._grades) > _REMEMBERED:
+                del self._grades[next(iter(self._grades))]
+        return {part: future.result() for part, future in found.items()}
+
+    def _grade(self, parts: Mapping[Part, Future[Grade]], images: ImageSource) -> None:
+        packed = [
+            Shown(images.read_image(part.sha256).data, None, of_two=False)
+            if isinstance(part, ImagePart)
+            else Shown(None, part, of_two=False)
+            for part in parts
+        ]
+        if packed:
+            answers = [_grade_of(answer) for answer in self._parts.answer_packed(packed)]
+            for future, grade in zip(parts.values(), answers, strict=True):
+                future.set_result(grade)
+
+
 def late_fusion() -> GraderAnswerer:
-    """What answers as ``baseline/late-fusion``.
+    """What grades as ``baseline/late-fusion``.
 
     Raises:
         MissingExtraError: The extra ``baseline`` is not installed.
@@ -127,11 +217,11 @@ def baseline_model(name: str, settings: Settings) -> Model:
         PolicyError: The parameter ``severity`` is none.
     """
     params = dict(settings.params)
-    answerer: GraderAnswerer
-    parallel: Parallel | None = None
+    answerer: Answerer
+    workers = 1
     if name == "late-fusion":
-        answerer = late_fusion()
-        parallel = Parallel(answerer, f"{__name__}:late_fusion", after=_AFTER)
+        parts = Parallel(late_fusion(), f"{__name__}:late_fusion", after=_AFTER)
+        answerer, workers = FusedAnswerer(parts), parts.count
     elif name == "majority":
         stated = params.pop("severity", None)
         majority = Majority(None if stated is None else Severity.parse(str(stated)))
@@ -143,16 +233,33 @@ def baseline_model(name: str, settings: Settings) -> Model:
         raise UsageError(f"no model baseline/{name}; use {', '.join(NAMES)}")
     if params:
         raise UsageError(f"baseline/{name} has no parameter {min(params)!r}")
-    if parallel is not None:
-        return InProcessModel(
-            f"baseline/{name}", parallel, batch_size=_BATCH, workers=parallel.count
-        )
-    return InProcessModel(f"baseline/{name}", answerer)
+    return InProcessModel(f"baseline/{name}", answerer, batch_size=_BATCH, workers=workers)
 
 
-def _answer(grader: Grader, shown: Shown) -> Mapping[str, object]:
-    grade = grader.grade(shown.image, shown.text)
-    if shown.of_two:
-        grade = grader.of_two(grade)
+def _asked(request: Request) -> _Asked:
+    """What a request asks about.
+
+    Raises:
+        ValueError: It shows several images.
+    """
+    parts = request.messages[-1].parts
+    shown = [part for part in parts if isinstance(part, ImagePart)]
+    words = [part for part in parts if isinstance(part, str)]
+    if len(shown) > 1:
+        raise ValueError("more than one image in a request")
+    of_two = Severity.BORDERLINE.label not in answerable_severities(request)
+    return _Asked(shown[0] if shown else None, "\n".join(words) if words else None, of_two=of_two)
+
+
+def _answer(grade: Grade) -> Mapping[str, object]:
     answer = {"severity": grade.severity.label, "category": grade.category}
     return {"text": json.dumps(answer), "p_unsafe": grade.p_unsafe, "evidence": grade.evidence}
+
+
+def _grade_of(answer: Mapping[str, object]) -> Grade:
+    """The grade that an answer was made of."""
+    told = json.loads(str(answer["text"]))
+    p_unsafe = answer["p_unsafe"]
+    assert isinstance(p_unsafe, float)
+    severity = Severity.parse(told["severity"])
+    return Grade(severity, told["category"], p_unsafe, str(answer["evidence"]))

@@ -12,7 +12,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vlsu.models.output import after_reasoning
 from vlsu.policy import Severity
 
 __all__ = [
@@ -65,6 +64,8 @@ def locate_severity(tokens: Sequence[bytes], answer: str) -> TokenPosition | Non
         states no severity in these forms.
     """
     spelled = b"".join(tokens)
+    from vlsu.models.output import after_reasoning
+
     answer_bytes = after_reasoning(answer).encode(errors="replace")[-MAX_BYTES:]
     # A forward search in the reversed texts: linear, while `rfind` is quadratic in the worst case.
     found = spelled[::-1].find(answer_bytes[::-1])

@@ -36,7 +36,6 @@ from vlsu.models.formats.completion_answers import (
 from vlsu.models.formats.logprobs import begins_label, is_filler, label_probabilities
 from vlsu.models.formats.wire import Tree, decode_body
 from vlsu.models.http.model import HttpModel, is_answer
-from vlsu.models.output import after_reasoning
 from vlsu.policy.severity import SEVERITY_CODES
 
 __all__ = [
@@ -169,6 +168,8 @@ def _deciding(
 ) -> Mapping[bytes, float] | None:
     """The alternatives to the token that decides; `None` if there is none."""
     place = next((n for n, token in enumerate(tokens) if not is_filler(token)), None)
+    from vlsu.models.output import after_reasoning
+
     reasons = bool(reasoning or (text and not after_reasoning(text)))
     if place is None or (reasons and not begins_label(tokens[place], labels)):
         return None  # what comes first is not the answer

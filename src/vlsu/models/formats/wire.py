@@ -20,7 +20,6 @@ from vlsu.models.base import (
 from vlsu.models.bodies.endings import Ending, finish_reason_text
 from vlsu.models.bodies.error_bodies import ErrorBody, normalise_code, parse_error_body
 from vlsu.models.bodies.json_bodies import parse_json
-from vlsu.models.bodies.moderation import is_credential_error, moderation_reason
 from vlsu.models.contract import MAX_TOKENS
 from vlsu.models.http.model import ReadImage, http_fault
 from vlsu.models.http.transport import Body
@@ -353,6 +352,8 @@ def failed_response(status: int, error: ErrorBody) -> Response:
     A content filter's intervention is the outcome `BLOCKED`; a refused key is fatal, whatever the
     status; for all else see `http_fault`.
     """
+    from vlsu.models.bodies.moderation import is_credential_error, moderation_reason
+
     if named := moderation_reason(status, error):
         return Response(Outcome.BLOCKED, finish_reason=named)
     message = error_message(error.message) or error.code

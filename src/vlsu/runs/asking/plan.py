@@ -16,7 +16,6 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import polars as pl
 
 from vlsu.data import Dataset, Sample
@@ -144,14 +143,8 @@ def _drawn(files: tuple[_File, ...], limit: int, seed: int) -> pl.Series:
     A start looks at its samples several times, and ranks them once.
     """
     ids = scan_parquet(file.path for file in files).select("id").collect().get_column("id")
-    ranks = b"".join([rank(seed, id_) for id_ in ids])
-    number = np.frombuffer(ranks, dtype=">u8").astype(np.uint64)
-    if limit >= len(number):
-        return ids
-    last = np.partition(number, limit - 1)[limit - 1] if limit else 0
-    below = number < last
-    equal = ids.filter(pl.Series(number == last)).sort()
-    return pl.concat([ids.filter(pl.Series(below)), equal.head(limit - int(below.sum()))])
+    ranks = pl.Series("rank", [rank(seed, id_) for id_ in ids], dtype=pl.Binary)
+    return pl.DataFrame([ids, ranks]).bottom_k(limit, by=["rank", "id"]).get_column("id")
 
 
 def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -> Iterator[Sample]:

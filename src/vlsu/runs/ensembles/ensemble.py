@@ -12,8 +12,8 @@ import orjson
 
 from vlsu._machine import exhausted_resource
 from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.analysis.understanding.levels import without_levels
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import MachineError, RunError, UsageError, VlsuError

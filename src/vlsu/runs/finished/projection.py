@@ -8,7 +8,8 @@ from typing import Any
 
 from vlsu._yaml import load_yaml
 from vlsu.analysis.deployment.projection import project
-from vlsu.analysis.deployment.traffic import Traffic, read_traffic
+from vlsu.analysis.deployment.reading import read_traffic
+from vlsu.analysis.deployment.traffic import Traffic
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.errors import RunError, UsageError
 from vlsu.runs.finished.tasks import TASKS

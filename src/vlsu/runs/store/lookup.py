@@ -75,8 +75,7 @@ class Lookup:
                 self._version = version
         elif not self._keys.filled:
             self._keys.catch_up(self._connection)
-        numbers: list[int] = self._keys.find(digests_of(keys)).tolist()
-        return numbers
+        return self._keys.find(digests_of(keys))
 
     def _former(self, select: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """What a statement selects by key from the table of an earlier version, if there is one."""

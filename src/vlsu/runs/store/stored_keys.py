@@ -6,9 +6,6 @@ import sqlite3
 import threading
 import zlib
 
-import numpy as np
-import numpy.typing as npt
-
 from vlsu.runs.store.digest_index import DIGEST, DigestIndex, digests_of
 from vlsu.runs.store.schema import former_table
 
@@ -38,7 +35,7 @@ class StoredKeys:
         self._index = DigestIndex()
         self._lock = threading.Lock()
 
-    def find(self, digests: bytes) -> npt.NDArray[np.int64]:
+    def find(self, digests: bytes) -> list[int]:
         """The number of each digest, in their order; 0 for those that are not there."""
         return self._index.find(digests)
 
@@ -60,7 +57,7 @@ class StoredKeys:
         """Add rows that were written now, of the next numbers."""
         with self._lock:
             first, count = self.last + 1, len(digests) // DIGEST
-            self._index.add(digests, np.arange(first, first + count))
+            self._index.add(digests, range(first, first + count))
             self.last += count
 
     def _add_segments(self, connection: sqlite3.Connection) -> None:
@@ -78,7 +75,7 @@ class StoredKeys:
                 digests += keys[(begin - first) * DIGEST :]
                 self.last = end
         if digests:
-            self._index.add(digests, np.arange(begun + 1, self.last + 1))
+            self._index.add(digests, range(begun + 1, self.last + 1))
 
     def _add_rows(self, connection: sqlite3.Connection) -> None:
         select = "SELECT number, key FROM responses WHERE number > ? ORDER BY number"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from vlsu.analysis import Tabulation
 from vlsu.data import Dataset
 from vlsu.data.links import with_links
 from vlsu.models.base import Model, Outcome, Response
@@ -23,9 +23,11 @@ from vlsu.runs.run import Run
 from vlsu.runs.session import Session
 from vlsu.runs.understanding.first_pass import first_pass
 from vlsu.runs.understanding.replay import Replay
-from vlsu.runs.understanding.reruns import numbered
 from vlsu.runs.understanding.swaps import Swaps
-from vlsu.tasks import Understanding, read_answer
+from vlsu.tasks import Understanding, answers
+
+if TYPE_CHECKING:
+    from vlsu.analysis import Tabulation
 
 __all__ = ["Asking", "finished_before"]
 
@@ -150,6 +152,8 @@ class Asking:
 
     def judged_again(self, selection: Selection) -> Iterator[pl.DataFrame]:
         """Judgments of the further draws, in batches, as ``reruns.parquet``."""
+        from vlsu.runs.understanding.reruns import numbered
+
         for draw in range(1, self._draws):
             task = self._task.again([draw])
             chunks = plan(self._dataset, selection, task, self._keys)
@@ -169,7 +173,7 @@ class Asking:
             tabulation.add(judgments, gold)
 
     def _outcome(self, response: Response) -> Outcome:
-        return read_answer(response, self._policy).outcome
+        return answers.read_answer(response, self._policy).outcome
 
 
 def _one_after_the_other(plans: Sequence[Callable[[], Iterator[Chunk]]]) -> Iterator[Chunk]:

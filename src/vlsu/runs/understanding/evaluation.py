@@ -9,15 +9,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from vlsu.analysis import Tabulation, cell_metrics, diagnosis
-from vlsu.analysis.understanding.levels import without_levels
-from vlsu.analysis.understanding.reruns import rerun_metrics
-from vlsu.analysis.understanding.swap import outcome_counts, swap_metrics
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import UsageError
@@ -32,7 +28,6 @@ from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.batching.journal import keys_out
 from vlsu.runs.batching.options import require_batches
 from vlsu.runs.costs import recorded_prices
-from vlsu.runs.estimate import Estimate, estimate, timed
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile
 from vlsu.runs.preflight import (
@@ -43,7 +38,6 @@ from vlsu.runs.preflight import (
 )
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
-from vlsu.runs.remaining import open_existing_run, remaining_judgments
 from vlsu.runs.run import Run
 from vlsu.runs.session import open_session
 from vlsu.runs.store.store import ResponseStore
@@ -53,11 +47,13 @@ from vlsu.runs.understanding.modalities import judged_modalities
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.prompt_names import is_scored, prompt_name
 from vlsu.runs.understanding.replay import Replay
-from vlsu.runs.understanding.reruns import RERUNS
-from vlsu.runs.understanding.sampling import DrawnSample, Sampling, gold_rows, prepare_sampling
 from vlsu.runs.understanding.swaps import SWAPS, Swaps
 from vlsu.runs.understanding.weights import load_weights
 from vlsu.tasks import BARE, CONTROLS, PROMPTS, Detail, Understanding, load_prompt
+
+if TYPE_CHECKING:
+    from vlsu.runs.estimate import Estimate
+    from vlsu.runs.understanding.sampling import DrawnSample, Sampling
 
 __all__ = ["Evaluation", "prepare"]
 
@@ -110,19 +106,34 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
         model=model,
         policy=policy,
         task=task,
-        sampling=prepare_sampling(
-            dataset,
-            task.modalities,
-            policy,
-            options.subset.seed,
-            budget=options.budget,
-            until=options.until,
-            pilots=options.pilot or (),
-            weights=weights,
-            levels=levels_of(model),
-        ),
+        sampling=_prepare_sampling(dataset, model, policy, task, weights, options),
         weights=weights,
         options=options,
+    )
+
+
+def _prepare_sampling(
+    dataset: Dataset,
+    model: Model,
+    policy: Policy,
+    task: Understanding,
+    weights: HarmWeights | None,
+    options: UnderstandingOptions,
+) -> Sampling | None:
+    if all(each is None for each in (options.budget, options.until, options.pilot)):
+        return None
+    from vlsu.runs.understanding.sampling import prepare_sampling
+
+    return prepare_sampling(
+        dataset,
+        task.modalities,
+        policy,
+        options.subset.seed,
+        budget=options.budget,
+        until=options.until,
+        pilots=options.pilot or (),
+        weights=weights,
+        levels=levels_of(model),
     )
 
 
@@ -162,6 +173,9 @@ class Evaluation:
         Raises:
             RunError: The folder holds another run.
         """
+        from vlsu.runs.estimate import estimate, timed
+        from vlsu.runs.remaining import open_existing_run, remaining_judgments
+
         selection = self.subset if self.sampling is None else self.sampling.expected()
         left, price, swaps = None, self.options.limits.price, self._swaps()
         before = RunRecord()
@@ -289,6 +303,14 @@ class Evaluation:
         swaps: Swaps | None = None,
     ) -> None:
         """Write judgments and metrics, and complete the record."""
+        # Imported once all is asked: requests do not wait for it.
+        from vlsu.analysis import Tabulation, cell_metrics, diagnosis
+        from vlsu.analysis.understanding.levels import without_levels
+        from vlsu.analysis.understanding.reruns import rerun_metrics
+        from vlsu.analysis.understanding.swap import outcome_counts, swap_metrics
+        from vlsu.runs.understanding.reruns import RERUNS
+        from vlsu.runs.understanding.sampling import gold_rows
+
         record, dataset = asking.session.record, self.dataset
         severities = tuple(self.policy.severities)
         tabulation = Tabulation(severities=severities)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vlsu.data import Dataset
 from vlsu.models.base import Model
@@ -15,7 +16,10 @@ from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import Chunk, Planned, Selection, plan
 from vlsu.runs.store.store import ResponseStore
-from vlsu.tasks import LikelyCategories, Understanding
+from vlsu.tasks import Understanding
+
+if TYPE_CHECKING:
+    from vlsu.tasks import LikelyCategories
 
 __all__ = ["FirstPass", "first_pass"]
 
@@ -89,5 +93,7 @@ def first_pass(
     """The first pass of a task; `None` where its prompt needs none."""
     if not task.narrows:
         return None
+    from vlsu.tasks import LikelyCategories
+
     likely = LikelyCategories(policy, task.modalities, system)
     return FirstPass(dataset, model, task, likely, RequestKeys(model.identity()))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.errors import UsageError
 from vlsu.policy import Policy
 from vlsu.runs.options import RunOptions

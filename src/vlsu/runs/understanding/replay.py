@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from vlsu.data.parquet import scan_parquet
@@ -70,7 +69,7 @@ class Replay:
         self._keys = table.get_column("request_key")
         for start in range(0, len(table), _ROWS):
             rows = table.slice(start, _ROWS).select("sample_id", "modality").rows()
-            numbers = np.arange(start + 1, start + len(rows) + 1)
+            numbers = range(start + 1, start + len(rows) + 1)
             self._index.add(digests_of([_name(*row) for row in rows]), numbers)
 
     def chunks(self, planned: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -78,7 +77,7 @@ class Replay:
         for chunk in planned:
             names = [_name(each.sample.id, each.task_request.modality) for each in chunk.planned]
             found = self._index.find(digests_of(names))
-            keys = self._keys.gather(np.maximum(found, 1) - 1).to_list() if len(found) else []
+            keys = self._keys.gather([max(number, 1) - 1 for number in found]).to_list()
             yield Chunk(
                 chunk.samples,
                 [

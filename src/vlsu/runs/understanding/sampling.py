@@ -28,8 +28,8 @@ from vlsu.analysis.sampling.precision import Precision
 from vlsu.analysis.sampling.stratified import observed_deviations
 from vlsu.analysis.table.cells import Cells
 from vlsu.analysis.table.columns import Frame
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.analysis.understanding.levels import gives_all
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
 from vlsu.data import Dataset
 from vlsu.data.links import LINKS
 from vlsu.data.marks import admissible_column, mark_columns

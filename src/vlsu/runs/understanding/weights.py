@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vlsu._yaml import load_yaml
-from vlsu.analysis.understanding.weighted_harm import HarmWeights
+from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.errors import UsageError
 from vlsu.policy import Policy
 from vlsu.runs.record_schema import RunRecord
