@@ -138,9 +138,8 @@ class AnthropicServer(BatchServer):
         return {
             "id": batch.id,
             "type": "message_batch",
-            "processing_status": "ended"
-            if ended
-            else ("canceling" if batch.cancelled else "in_progress"),
+            "processing_status": self.state
+            or ("ended" if ended else "canceling" if batch.cancelled else "in_progress"),
             "request_counts": {
                 "processing": 0 if ended else rest,
                 "succeeded": good,

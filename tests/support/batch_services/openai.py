@@ -144,6 +144,7 @@ class OpenAIServer(BatchServer):
         state = (
             batch.ends if ended else state or ("cancelling" if batch.cancelled else "in_progress")
         )
+        state = self.state or state
         tree: dict[str, Any] = {
             "id": batch.id,
             "object": "batch",
