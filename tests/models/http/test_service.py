@@ -357,7 +357,7 @@ def test_a_certificate_has_to_be_trusted(trusted, tmp_path: Path):
             out, _ = await asyncio.wait_for(process.communicate(), 60)
         return out.decode().strip()
 
-    assert asyncio.run(run()) == ("200" if trusted else "connect")
+    assert asyncio.run(run()) == ("200" if trusted else "certificate")
 
 
 def test_a_file_that_drips_is_given_up(monkeypatch):

@@ -20,7 +20,7 @@ from vlsu._proxies import Proxy, proxy_of
 from vlsu._version import __version__
 from vlsu.models.http.client import is_usable
 from vlsu.models.http.exposure import exposure
-from vlsu.models.http.secure import header_of, messages_of
+from vlsu.models.http.secure import distrust, header_of, messages_of
 from vlsu.models.http.transport import (
     CONNECT_S,
     MAX_BODY,
@@ -28,6 +28,7 @@ from vlsu.models.http.transport import (
     Header,
     NetworkFaultError,
     host_of,
+    untrusted,
 )
 
 if TYPE_CHECKING:
@@ -342,6 +343,8 @@ def _fault(error: Exception, url: str, proxy: Proxy | None) -> NetworkFaultError
         exhausted_file_descriptors() if unconnected else None
     ):
         return NetworkFaultError("machine", f"{exhausted} ({last})")
+    if unconnected and (why := distrust(last)):
+        return untrusted(f"{host_of(url)}{by}", why)
     if unconnected:
         return NetworkFaultError("connect", f"cannot connect to {host_of(url)}{by} ({last})")
     return NetworkFaultError("broken", f"the connection{by} broke ({last})")
