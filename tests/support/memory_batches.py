@@ -58,6 +58,7 @@ class MemoryProvider:
         paid: By key, how often an answer was made.
         unknown: What is said of batches that run, if that is a state that is not known.
         uploads: Names of the files that were uploaded.
+        tidied: Batches whose leavings were deleted.
         cancels: Whether a batch that is to be cancelled is.
         calls: How often each call was made.
     """
@@ -76,6 +77,7 @@ class MemoryProvider:
     unknown: str = ""
     cancels: bool = True
     uploads: list[str] = field(default_factory=list)
+    tidied: list[str] = field(default_factory=list)
 
     def batching(self, **options: Any) -> Batching:
         """Options of runs whose batches come here."""
@@ -185,6 +187,12 @@ class MemoryService:
     async def cancel(self, id: str) -> None:
         if self.provider.cancels:
             self.provider.batches[id].state = BatchState.CANCELLED
+
+    async def tidy(self, id: str, uploaded: str = "") -> None:
+        assert uploaded in self.provider.uploads
+        if (fault := self.provider.called("tidy")) is not None:
+            raise fault
+        self.provider.tidied.append(id)
 
     async def close(self) -> None:
         self.provider.calls["close"] += 1

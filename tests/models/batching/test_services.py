@@ -545,3 +545,25 @@ def test_a_batch_that_is_done_in_a_state_that_is_not_known_has_ended(batch_serve
     server.state = "on_holiday"
     again = through(model_of(server), lambda service: service.status(batch.id))
     assert again.state is BatchState.ENDED
+
+
+def test_what_a_batch_leaves_at_the_provider_is_deleted(played, tmp_path):
+    server = played()
+    names: list[str] = []
+
+    async def run(service: BatchService) -> Batch:
+        file = written(service, REQUESTS, tmp_path / "batch.jsonl")
+        made = await service.submit("vlsu-1", file, len(REQUESTS), on_upload=names.append)
+        done = await ended(service, made)
+        assert len(await collected(service, done.id)) == len(REQUESTS)
+        await service.tidy(done.id, *names)
+        return done
+
+    done = through(model_of(server), run)
+    leavings = {
+        "openai": [f"file-{done.id}-outpu", *names],
+        "anthropic": [done.id],
+        "google": [*names, done.id],
+    }
+    assert server.deleted == leavings[server.provider]
+    assert not [name for name in getattr(server, "files", {}) if name in server.deleted]

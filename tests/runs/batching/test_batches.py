@@ -538,7 +538,7 @@ def test_what_stays_unreadable_counts_as_a_malformed_answer_and_is_asked_again_w
     assert done.record["requests"]["errors"] == {"malformed": 3}
     failed = done.judgments.filter(done.judgments["outcome"] == "error")
     assert set(failed["request_key"]) == {key}
-    assert "1 line of the results of batch batch-0 names no request" in caplog.text
+    assert "batch batch-0: lines of its results that do not say which" in caplog.text
     with closing(sqlite3.connect(done.path / "responses.sqlite")) as store:
         (kept, *_) = store.execute("SELECT key, body FROM errors")
     assert kept[0] == key
@@ -627,3 +627,22 @@ def test_a_batch_is_expected_to_cost_what_a_dry_run_says(dataset, tmp_path, prom
     )
     (batch,) = Journal(started.path).open()
     assert batch.likely_cost == pytest.approx(dry.cost)
+
+
+def test_what_is_collected_is_deleted_at_the_provider_and_nothing_depends_on_that(
+    dataset, direct, tmp_path
+):
+    provider = MemoryProvider(
+        BatchLimits(20, 10**6), looks=1, faults={"tidy": [ModelError("HTTP 403: not yours")]}
+    )
+    run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0.0))
+    assert provider.tidied == []  # nothing is stored yet
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert len(provider.tidied) == len(provider.batches) - 1 > 0
+
+
+def test_what_could_not_be_read_is_left_at_the_provider(dataset, tmp_path):
+    key = some_key(dataset, tmp_path)
+    provider = MemoryProvider(answer=garbled({key: 2}))  # in the first batch, both times
+    run(dataset, tmp_path / "R", provider)
+    assert provider.tidied == ["batch-1"]

@@ -33,6 +33,7 @@ class AnthropicServer(BatchServer):
             web.get(path + "/{id}", self.retrieve),
             web.get(path + "/{id}/results", self.results),
             web.post(path + "/{id}/cancel", self.cancel),
+            web.delete(path + "/{id}", self.delete),
         ]
 
     def as_chat(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -92,6 +93,14 @@ class AnthropicServer(BatchServer):
         batch = self.known(request.match_info["id"])
         batch.cancelled = batch.answers is None
         return web.json_response(self._batch(batch))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        batch = self.known(request.match_info["id"])
+        if batch.answers is None:
+            said = self.error_of(400, "Only batches that have ended can be deleted")
+            return web.json_response(said, status=400)
+        self.deleted.append(batch.id)
+        return web.json_response({"id": batch.id, "type": "message_batch_deleted"})
 
     async def list(self, request: web.Request) -> web.Response:
         ids = [*reversed(self.batches)]

@@ -127,6 +127,7 @@ class BatchServer:
         quota: Requests that may be enqueued at once.
         asked: Bodies of the requests that were asked one by one.
         stopped: While true, no batch gets on.
+        deleted: What was deleted.
         state: What is said of every batch, in place of where it is.
     """
 
@@ -145,6 +146,7 @@ class BatchServer:
         self.quota: int | None = None
         self.stopped = False
         self.state = ""
+        self.deleted: list[str] = []
         self.origin = ""
         self._number = 0
         self._lock = threading.Lock()

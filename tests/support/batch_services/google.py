@@ -44,6 +44,7 @@ class GoogleServer(BatchServer):
             web.post("/upload/v1beta/files", self.start),
             web.post("/upload/v1beta/parts", self.upload),
             web.get("/v1beta/files/{call}", self.file),
+            web.delete("/v1beta/{kind:files|batches}/{id}", self.delete),
             web.get("/v1beta/batches", self.list),
             web.get("/v1beta/batches/{id}", self.retrieve),
             web.post("/v1beta/batches/{call}", self.cancel),
@@ -131,6 +132,12 @@ class GoogleServer(BatchServer):
         assert not method
         self.looks = max(0, self.looks - 1)
         return web.json_response(self._file(id))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        id = f"{request.match_info['kind']}/{request.match_info['id']}"
+        self.files.pop(id, None)
+        self.deleted.append(id)
+        return web.json_response({})
 
     async def create(self, request: web.Request) -> web.Response:
         made = (await request.json())["batch"]

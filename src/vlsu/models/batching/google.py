@@ -204,6 +204,12 @@ class GoogleBatches(RemoteBatches):
         """Have it cancelled."""
         await self.call("POST", f"{self._at(id)}:cancel", {})
 
+    async def tidy(self, id: str, uploaded: str = "") -> None:
+        """Delete the uploaded file and the batch; a file of answers ends by itself."""
+        if uploaded:
+            await self.call("DELETE", f"{self._base}/{quote(uploaded)}")
+        await self.call("DELETE", self._at(id))
+
     async def _described(self, id: str) -> Tree:
         tree = await self.described(self._at(id), "name")
         if not (tree.get("metadata") or tree.get("done")):

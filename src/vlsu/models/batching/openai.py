@@ -214,6 +214,14 @@ class OpenAIBatches(RemoteBatches):
         """Have it cancelled; that takes the provider up to ten minutes."""
         await self.call("POST", f"{self._at(id)}/cancel")
 
+    async def tidy(self, id: str, uploaded: str = "") -> None:
+        """Delete its files; the batch itself stays in the account's list."""
+        tree = await self.described(self._at(id), "id", "status")
+        names = [as_text(tree.get(name)) for name in ("output_file_id", "error_file_id")]
+        for name in (*names, as_text(tree.get("input_file_id")) or uploaded):
+            if name:
+                await self.call("DELETE", self._file(name))
+
     def _at(self, id: str) -> str:
         return f"{self._base}/batches/{quote(id, safe='')}"
 

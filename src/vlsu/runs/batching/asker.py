@@ -316,7 +316,6 @@ class BatchAsker:
             await self._submit(batch, perhaps_there=True)
             self._left += 1  # nothing more was planned while it waited
             return None
-        identifier = str(batch.id)
         try:
             about = await self._provider.status(batch)
             if about.state is BatchState.RUNNING:
@@ -334,7 +333,7 @@ class BatchAsker:
                 await self._leave(batch)
                 return None
             gone = _GONE if isinstance(error, BatchGoneError) else ""
-            raise ModelError(f"{error} (batch {identifier}{gone})") from None
+            raise ModelError(f"{error} (batch {batch.id}{gone})") from None
         return None
 
     async def _collect(self, batch: SubmittedBatch) -> None:
@@ -356,6 +355,8 @@ class BatchAsker:
             self._left += self._collector.give_back(passed.failed, tries)
         finally:
             self._close(batch, "collected")
+        if not passed.unreadable:  # which somebody may want to look into
+            await self._provider.tidied(batch)
 
     async def _leave(self, batch: SubmittedBatch) -> None:
         """Give up a batch that is not known to end, with what is answered of it."""
@@ -375,6 +376,7 @@ class BatchAsker:
         """
         batch.message = message
         self._close(batch, "failed")
+        await self._provider.tidied(batch)
         self._left += 1
         if self._cut:  # by another batch of this round
             return

@@ -65,11 +65,10 @@ class Pass:
     def tell_nameless(self, batch: str) -> None:
         """Say how many answers of a batch are left out since they do not say whose they are."""
         if self.nameless:
-            lines = "1 line" if self.nameless == 1 else f"{self.nameless} lines"
             _log.warning(
-                "%s of the results of batch %s name%s no request, or cannot be read, and %s left "
-                "out",
-                *(lines, batch, *(("s", "is") if self.nameless == 1 else ("", "are"))),
+                "batch %s: lines of its results that do not say which request they answer: %d; "
+                "they are left out",
+                *(batch, self.nameless),
             )
 
     @property

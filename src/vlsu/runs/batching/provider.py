@@ -34,6 +34,8 @@ LONGEST_PAUSE_S = 60.0
 #: Seconds after which nothing more is expected of a batch in an unknown state; the providers end
 #: one after 24 or 48 hours.
 LONGEST_UNKNOWN_S = 3 * 86400
+#: Seconds for deleting what a batch leaves at the provider.
+TIDYING_S = 10.0
 #: A batch that was just handed in and is not listed is looked for once more, after so many pauses.
 _SETTLING = 2
 #: Seconds after which a batch that was handed in is listed for certain.
@@ -229,6 +231,19 @@ class Provider:
             await self.rest(_SETTLING * self._options.pause_s)
             found = await self.asked(find)
         return found
+
+    async def tidied(self, batch: SubmittedBatch) -> None:
+        """Delete what a batch leaves at the provider: its answers are stored, or there are none.
+
+        That is tried once, and nothing depends on it: the provider has a date for it too.
+        """
+        if batch.id is None:
+            return
+        try:
+            async with asyncio.timeout(TIDYING_S):
+                await self.service.tidy(batch.id, batch.file or "")
+        except (ModelError, TimeoutError) as error:
+            _log.debug("%s: batch %s is left at the provider: %s", self._spec, batch.id, error)
 
     def _reached(self) -> None:
         self._down_since, self._failures = None, 0
