@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -94,6 +95,31 @@ def test_verify_ends_with_1_where_a_response_is_not_as_it_was_stored(tmp_path):
     file.write_bytes(before[:8_000])
     found = json.loads(vlsu("store", "verify", file, "--json", code=1))["stores"][0]
     assert found["problems"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "left"), [("head", 1_500), ("half", 400), ("hole", 400), ("all", 0)]
+)
+def test_verify_says_in_plain_words_what_is_left_of_a_badly_damaged_file(tmp_path, damage, left):
+    file = fill(tmp_path / "a.sqlite", range(1_500))
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    places = {"head": slice(100), "hole": slice(middle, middle + middle // 2), "all": slice(None)}
+    if damage == "half":
+        del data[middle:]
+    else:
+        data[places[damage]] = bytes(len(data[places[damage]]))
+    file.write_bytes(data)
+    found = json.loads(vlsu("store", "verify", file, "--json", code=1))["stores"][0]
+    said = found["problems"][-1]
+    assert (found["damaged"], found["ok"]) == (0, False)
+    assert left <= found["sound"] < (1_500 if damage != "head" else 1_501)
+    if left:
+        assert f"damaged, so that only {found['sound']:,} responses can be read out of it" in said
+    else:
+        assert "no store of responses, or damaged" in said
+    assert "a run with --store a.sqlite saves what can be read" in said
+    assert not re.search("btree|page [0-9]|error code|database", " ".join(found["problems"][:-1]))
 
 
 def test_merged_stores_have_everything_once(tmp_path):

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import completion, make_dataset
+from tests.support import tls
 from tests.support.fault_server import (
     GOOD_BODY,
     QUICK,
@@ -137,6 +138,7 @@ FAULTS = [
 #: Faults of the whole server, each with a test of its own below.
 OF_THE_SERVER = {
     ("connection refused", "connect", "yes", "stops"),
+    ("a certificate that is not trusted", "certificate", "no", "stops"),
     ("a proxy that is not there", "proxy", "yes", "stops"),  # tests/models/http/test_proxies.py
     ("an image that is missing", "image", "no", "error"),
 }
@@ -312,6 +314,25 @@ def test_a_server_that_is_not_there_is_said_in_one_line_within_seconds(texts, tm
     assert "Traceback" not in said
     # `Breaker.first_patience_s` and the longest pause; the rest is room for a loaded machine.
     assert took < 30
+
+
+@pytest.mark.parametrize(
+    ("user", "more"), [("", ()), ("u:p@", ()), ("", ("--batch",))], ids=["own", "other", "batches"]
+)
+def test_a_certificate_that_is_not_trusted_is_said_at_once(
+    texts, tmp_path, monkeypatch, user, more
+):
+    """By both clients, and by the one for batches; a user in the address is for the second."""
+    monkeypatch.setattr(tls, "current", tls.of_this_machine())
+    with FaultServer(good) as server:
+        address = server.base_url.replace("://", f"://{user}")
+        process = run_command(texts, address, tmp_path / "run", *more)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    [line] = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert "(its certificate is not trusted: " in line
+    assert "; set SSL_CERT_FILE to the file of the authority that it is from" in line
+    assert not server.asked
 
 
 def test_a_server_that_dies_and_comes_back_costs_no_sample(client, tmp_path):

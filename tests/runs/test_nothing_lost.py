@@ -476,7 +476,7 @@ def test_a_salvage_that_was_interrupted_is_ended(tmp_path):
     store.put("k", Raw(200, b"kept"), 1)
     store.close()
     # The damaged file was moved away, the new one not yet to its place.
-    (tmp_path / "responses.sqlite").rename(tmp_path / "responses.sqlite.salvaged")
+    (tmp_path / "responses.sqlite").rename(tmp_path / "responses.sqlite.replacing")
     again = ResponseStore(tmp_path / "responses.sqlite")
     assert again.stored(["k"]) == {"k"}
     again.close()

@@ -178,6 +178,14 @@ def test_a_run_is_not_judged_again_into_itself(dataset, server, tmp_path):
     assert (tmp_path / "first" / "run.yaml").read_bytes() == before
 
 
+def test_a_file_of_responses_is_no_run_to_judge_again(dataset, server, tmp_path):
+    first = evaluate(dataset, server, tmp_path / "first")
+    for file in (first.path / "responses.sqlite", first.path / "run.yaml"):
+        with pytest.raises(UsageError, match=r"is a file; --replay takes the folder of a finished"):
+            evaluate(dataset, server, tmp_path / "again", replay=file)
+    assert not (tmp_path / "again").exists()
+
+
 def test_what_has_no_stored_answer_is_an_error_and_named(dataset, server, tmp_path, caplog):
     evaluate(dataset, server, tmp_path / "first", modalities=["text", "joint"], limit=5)
     asked = len(server.requests)

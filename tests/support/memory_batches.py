@@ -20,6 +20,7 @@ from vlsu.models.batching.base import (
     BatchLimits,
     BatchState,
     BatchUnavailableError,
+    forget,
 )
 from vlsu.models.inprocess import InProcessModel
 from vlsu.runs.asking.images import MemoryImages
@@ -55,6 +56,10 @@ class MemoryProvider:
         answer: What becomes of an answer, by how often the key was answered; by default itself.
         faults: By the name of a call, what its next calls raise; `None` lets one pass.
         paid: By key, how often an answer was made.
+        unknown: What is said of batches that run, if that is a state that is not known.
+        uploads: Names of the files that were uploaded.
+        tidied: Batches whose leavings were deleted.
+        cancels: Whether a batch that is to be cancelled is.
         calls: How often each call was made.
     """
 
@@ -69,6 +74,10 @@ class MemoryProvider:
     requests: dict[str, Request] = field(default_factory=dict)
     times: Counter[str] = field(default_factory=Counter)
     without: frozenset[str] = frozenset()
+    unknown: str = ""
+    cancels: bool = True
+    uploads: list[str] = field(default_factory=list)
+    tidied: list[str] = field(default_factory=list)
 
     def batching(self, **options: Any) -> Batching:
         """Options of runs whose batches come here."""
@@ -103,7 +112,18 @@ class MemoryService:
         self.provider.requests[key] = request
         return orjson.dumps({"custom_id": key})
 
-    async def submit(self, label: str, lines: Path, requests: int) -> Batch:
+    async def submit(
+        self,
+        label: str,
+        lines: Path,
+        requests: int,
+        *,
+        uploaded: str = "",
+        on_upload: Callable[[str], None] = forget,
+    ) -> Batch:
+        if uploaded not in self.provider.uploads:
+            self.provider.uploads.append(f"file-{label}")
+            on_upload(self.provider.uploads[-1])
         fault = self.provider.called("submit")
         if fault is not None and not isinstance(fault, LostError):
             raise fault
@@ -142,8 +162,12 @@ class MemoryService:
         if held.state is BatchState.RUNNING and held.looks > self.provider.looks:
             held.state = self.provider.end(int(id.removeprefix("batch-")))
         message = held.message if held.state is BatchState.FAILED else ""
+        running = held.state is BatchState.RUNNING
         return Batch(
-            id, held.state, len(held.keys), message=message, retry="token_limit" in message
+            *(id, held.state, len(held.keys)),
+            message=message,
+            retry="token_limit" in message,
+            unknown=self.provider.unknown if running else "",
         )
 
     async def answers(self, id: str) -> AsyncIterator[BatchAnswer]:
@@ -161,7 +185,14 @@ class MemoryService:
                 yield each
 
     async def cancel(self, id: str) -> None:
-        self.provider.batches[id].state = BatchState.CANCELLED
+        if self.provider.cancels:
+            self.provider.batches[id].state = BatchState.CANCELLED
+
+    async def tidy(self, id: str, uploaded: str = "") -> None:
+        assert uploaded in self.provider.uploads
+        if (fault := self.provider.called("tidy")) is not None:
+            raise fault
+        self.provider.tidied.append(id)
 
     async def close(self) -> None:
         self.provider.calls["close"] += 1

@@ -143,6 +143,7 @@ def still_waiting(run: Run) -> bool:
 def print_requests(run: Run) -> None:
     """Print what was asked, what has no answer, and the cost."""
     from vlsu.cli.output import say
+    from vlsu.runs.folder import RunFolder
     from vlsu.runs.task_records import TASK_RECORDS
 
     requests = run.record.get("requests", {})
@@ -154,6 +155,8 @@ def print_requests(run: Run) -> None:
     say(f"requests: {asked} asked, {reused} stored before")
     if shared := requests.get("shared", 0):
         what = TASK_RECORDS[run.record.task].results
+        if RunFolder(run.path).has_first_pass:
+            what = f"questions, first for the likely categories and then for the {what},"
         say(
             f"{asked + reused + shared} {what} from {asked + reused} requests: {shared} needed the "
             "same request as another and were not asked again"

@@ -15,22 +15,19 @@ from vlsu.models.formats.prompt_cache import is_cacheable
 from vlsu.policy import MODALITIES
 from vlsu.runs.asking.limits import Limits, Price, TokenCounts
 from vlsu.runs.asking.plan import Selection
-from vlsu.runs.asking.rough_counts import BYTES_PER_TOKEN, TOKENS_PER_IMAGE
+from vlsu.runs.asking.rough_counts import (
+    BYTES_PER_TOKEN,
+    REPLY_TOKENS,
+    TOKENS_PER_IMAGE,
+    VERDICT_TOKENS,
+    answer_tokens,
+)
 from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.remaining import Remaining
 from vlsu.tasks import Alignment, Judging, Understanding
 
 __all__ = ["Estimate", "estimate", "estimate_alignment", "estimate_answers", "timed"]
-
-#: Rules of thumb: an answer is one short JSON object.
-ANSWER_TOKENS = 25
-REASONED_ANSWER_TOKENS = 200
-#: Of an answer that is one word.
-WORD_TOKENS = 2
-#: Tokens of a chat model's reply, and of a judge's verdict.
-REPLY_TOKENS = 300
-VERDICT_TOKENS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +114,7 @@ def estimate(
     instructions = sum(count * own[modality] for modality, count in calls.items())
     texts = bytes_of_text * sum(calls.get(m, 0) for m in ("text", "joint"))
     input_tokens = math.ceil((instructions + texts) / BYTES_PER_TOKEN) + sent * TOKENS_PER_IMAGE
-    reasons = task.reasons or bool(getattr(model, "reasons", False))
-    each = REASONED_ANSWER_TOKENS if reasons else ANSWER_TOKENS
-    each = WORD_TOKENS if task.one_word else each
-    output_tokens = sum(calls.values()) * each
+    output_tokens = sum(calls.values()) * answer_tokens(task, model)
     cached = 0
     least: int | None = getattr(model, "caches_from", None)
     if least is not None:

@@ -39,6 +39,8 @@ _FIXED = {
 _SEAL = "checksum: "
 #: Runs in a folder of runs that are named.
 _NAMED = 8
+#: What else is written into a run folder, each whole or not at all; the last one tries for room.
+_WRITTEN = ("batches.json", "controls.json", "candidates.yaml", "tuning.json", "tuning.md", "room")
 _STATUSES = ("running", "stopped", "finished")
 #: Further members of a finished run's record; the last one is written last.
 _OF_FINISHED = (("requests", "stored"), ("outcomes",), ("ended",))
@@ -199,8 +201,8 @@ class RunFolder:
 
     def _remove_unfinished(self) -> None:
         """Remove what a process that was killed had begun to write."""
-        for file in (self.record_file, *self._results):
-            for begun in self.path.glob(f".{file.name}.*tmp"):
+        for name in (*(file.name for file in (self.record_file, *self._results)), *_WRITTEN):
+            for begun in self.path.glob(f".{name}.*tmp"):
                 with contextlib.suppress(OSError):
                     begun.unlink()
 

@@ -11,11 +11,11 @@ from vlsu.data import Dataset
 from vlsu.policy import Policy
 from vlsu.runs.asking.limits import Price, TokenCounts
 from vlsu.runs.asking.plan import Subset
-from vlsu.runs.asking.rough_counts import BYTES_PER_TOKEN, TOKENS_PER_IMAGE
-from vlsu.runs.estimate import (
+from vlsu.runs.asking.rough_counts import (
     ANSWER_TOKENS,
-    REASONED_ANSWER_TOKENS,
-    WORD_TOKENS,
+    BYTES_PER_TOKEN,
+    TOKENS_PER_IMAGE,
+    answer_tokens,
 )
 from vlsu.runs.record import distinct_requests
 from vlsu.tasks import Prompt, Understanding, load_prompt
@@ -84,8 +84,7 @@ def prompt_costs(
     with dataset.reading():
         mean = dataset.frame().select(pl.col("text").str.len_bytes().mean()).collect().item()
     text = round((mean or 0) / BYTES_PER_TOKEN)
-    answer = REASONED_ANSWER_TOKENS if task.reasons else ANSWER_TOKENS
-    answer = WORD_TOKENS if task.one_word else answer
+    answer = answer_tokens(task)
     found = []
     counts = distinct_requests(dataset, Subset(), task.modalities)
     asked_of = [(each, modality) for each in (first, prompt) if each for modality in counts]

@@ -25,6 +25,7 @@ from vlsu.runs.asking.limits import Budget, Limits, Price, TokenCounts
 from vlsu.runs.asking.open_files import open_files, release_connections
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress, require_progress
+from vlsu.runs.asking.rough_counts import REPLY_TOKENS
 from vlsu.runs.asking.tally import Tally
 from vlsu.runs.asking.trace import Trace
 from vlsu.runs.batching.batches import Batches, open_batches_of
@@ -125,6 +126,8 @@ class Session:
         outcome_of: Callable[[Response], Outcome],
         limits: Limits,
         on_response: Callable[[str, Raw, Response], None] | None = None,
+        *,
+        answer_tokens: int = REPLY_TOKENS,
     ) -> bool:
         """Ask a model whatever of a plan is not stored; whether it came to the plan's end.
 
@@ -136,6 +139,7 @@ class Session:
             outcome_of: What a response counts as, for the progress shown.
             limits: How fast, and at which price; what may be spent in all is the session's.
             on_response: Called with the key of each response that is stored, and the response.
+            answer_tokens: Tokens that an answer is likely to have.
 
         Raises:
             ModelError: The server is down or refuses every request.
@@ -162,6 +166,7 @@ class Session:
                 budget=self.budget,
                 progress=self.progress,
                 outcome_of=outcome_of,
+                answer_tokens=answer_tokens,
                 on_response=on_response,
             )
         if tally is None:

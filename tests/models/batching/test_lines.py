@@ -178,7 +178,7 @@ def test_whatever_a_line_says_it_is_an_answer_that_can_be_read_or_none(services,
     answers = [
         (openai, read_result(line, Redaction([]))),
         (anthropic, of_anthropic._answer(line)),
-        (google, of_google._answer("k", line)),
+        (google, of_google._answer({**line, "key": "k"})),
     ]
     for model, answer in answers:
         if answer is not None:

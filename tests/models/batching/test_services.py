@@ -334,12 +334,13 @@ def test_a_key_in_an_answer_is_redacted(played, tmp_path, monkeypatch):
     assert all(b"0123456789" not in raw.body and b"***" in raw.body for _, raw in answers)
 
 
-def test_lines_that_are_cut_off_or_missing_are_left_out(played, tmp_path):
+def test_what_is_missing_is_left_out_and_what_is_cut_off_cannot_be_read(played, tmp_path):
     server = played(by_text, Course(truncated=True, missing=1))
-    _, batch, answers = submitted(server, tmp_path)
-    whole = [*REQUESTS][1:]
+    model, batch, answers = submitted(server, tmp_path)
+    assert [key for key, _ in answers] == [*REQUESTS][1:]
     inline = "requests" in server.batches[batch.id].made.get("inputConfig", {})
-    assert [key for key, _ in answers] == (whole if inline else whole[:-1])
+    faults = [fault for _, raw in answers if (fault := model.read(raw).fault) is not None]
+    assert [fault.kind for fault in faults] == ([] if inline else ["malformed"])
 
 
 def test_the_key_goes_to_no_other_server(batch_server, tmp_path, monkeypatch):
@@ -471,3 +472,98 @@ def test_the_lines_are_what_the_references_describe(batch_server):
     of = line(GoogleServer(by_text))
     assert set(of) == {"key", "request"}
     assert of["request"]["systemInstruction"] == {"parts": [{"text": "A policy."}]}
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "google, by a file"])
+def test_a_line_that_cannot_be_read_is_an_answer_that_cannot_be_read(
+    batch_server, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr("vlsu.models.batching.google.INLINE_BYTES", 0)
+    server = batch_server(SERVERS[name](by_text, [Course(broken=1, nameless=2)]))
+    model, _, answers = submitted(server, tmp_path)
+    keys = [*REQUESTS]
+    assert [key for key, _ in answers] == [keys[0], "", "", *keys[3:]]
+    response = model.read(answers[0][1])
+    assert present(response.fault).kind == "malformed"
+    assert keys[0].encode() in answers[0][1].body  # the line, for the audit
+    assert all(model.read(raw).fault is None for _, raw in answers[3:])
+
+
+@pytest.mark.parametrize("name", ["openai", "google, by a file"])
+def test_a_file_that_was_uploaded_is_not_uploaded_again(batch_server, tmp_path, monkeypatch, name):
+    """Whether it is not ready for long, or no batch could be made of it at first."""
+    for setting in ("google.INLINE_BYTES", "google.PAUSE_S", "openai.PAUSE_S"):
+        monkeypatch.setattr(f"vlsu.models.batching.{setting}", 0)
+    for setting in ("google.LOOKS", "openai.LOOKS"):
+        monkeypatch.setattr(f"vlsu.models.batching.{setting}", 3)
+    server = batch_server(SERVERS[name](by_text))
+    server.looks = 8
+    names: list[str] = []
+
+    async def run(service: BatchService) -> Batch:
+        file = written(service, REQUESTS, tmp_path / "batch.jsonl")
+
+        async def submit() -> Batch:
+            uploaded = names[-1] if names else ""
+            return await service.submit(
+                "vlsu-1", file, len(REQUESTS), uploaded=uploaded, on_upload=names.append
+            )
+
+        for _ in range(2):
+            with pytest.raises(BatchUnavailableError, match="the uploaded file is not"):
+                await submit()
+        server.fail("POST", SUBMIT[server.provider], status=503)
+        with pytest.raises(BatchUnavailableError, match="503"):
+            await submit()
+        assert (len(names), len(server.files)) == (1, 1)
+        server.files.clear()  # by the user, or since its time was over
+        return await ended(service, await submit())
+
+    assert through(model_of(server), run).answered == len(REQUESTS)
+    assert len(names) == 2
+
+
+def test_a_state_that_is_not_known_is_named(played, tmp_path):
+    server = played()
+    server.stopped = True
+
+    async def run(service: BatchService) -> list[Batch]:
+        file = written(service, REQUESTS, tmp_path / "batch.jsonl")
+        made = await service.submit("vlsu-1", file, len(REQUESTS))
+        server.state = "on_holiday"
+        return [made, await service.status(made.id)]
+
+    made, now = through(model_of(server), run)
+    assert (made.state, made.unknown) == (BatchState.RUNNING, "")
+    assert now.state is BatchState.RUNNING
+    assert now.unknown.lower().endswith("on_holiday")
+
+
+def test_a_batch_that_is_done_in_a_state_that_is_not_known_has_ended(batch_server, tmp_path):
+    server = batch_server(GoogleServer(by_text))
+    _, batch, _ = submitted(server, tmp_path)
+    server.state = "on_holiday"
+    again = through(model_of(server), lambda service: service.status(batch.id))
+    assert again.state is BatchState.ENDED
+
+
+def test_what_a_batch_leaves_at_the_provider_is_deleted(played, tmp_path):
+    server = played()
+    names: list[str] = []
+
+    async def run(service: BatchService) -> Batch:
+        file = written(service, REQUESTS, tmp_path / "batch.jsonl")
+        made = await service.submit("vlsu-1", file, len(REQUESTS), on_upload=names.append)
+        done = await ended(service, made)
+        assert len(await collected(service, done.id)) == len(REQUESTS)
+        await service.tidy(done.id, *names)
+        return done
+
+    done = through(model_of(server), run)
+    leavings = {
+        "openai": [f"file-{done.id}-outpu", *names],
+        "anthropic": [done.id],
+        "google": [*names, done.id],
+    }
+    assert server.deleted == leavings[server.provider]
+    assert not [name for name in getattr(server, "files", {}) if name in server.deleted]

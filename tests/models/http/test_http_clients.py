@@ -724,7 +724,7 @@ def test_a_server_behind_tls_is_asked_if_its_certificate_is_trusted(trusted, tmp
         assert server.connections == 1
     else:
         assert [status for status, _, _ in answers] == [0, 0]
-        assert all("connect: cannot connect to localhost" in said for _, said, _ in answers)
+        assert all("certificate: cannot connect to localhost" in said for _, said, _ in answers)
         assert server.visits == []
 
 

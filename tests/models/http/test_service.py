@@ -9,6 +9,7 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -356,4 +357,36 @@ def test_a_certificate_has_to_be_trusted(trusted, tmp_path: Path):
             out, _ = await asyncio.wait_for(process.communicate(), 60)
         return out.decode().strip()
 
-    assert asyncio.run(run()) == ("200" if trusted else "connect")
+    assert asyncio.run(run()) == ("200" if trusted else "certificate")
+
+
+def test_a_file_that_drips_is_given_up(monkeypatch):
+    """Each part comes in time, and the whole would take for ever."""
+    monkeypatch.setattr("vlsu.models.http.service.SLOWEST", 2**22)
+
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(b"x\n" * 2**17)
+            await asyncio.sleep(0.2)
+        return response
+
+    begun = time.monotonic()
+    with pytest.raises(NetworkFaultError, match=r"slower than 4096 KiB/s beyond 1 s") as caught:
+        calling(drip, all_lines, timeout_s=1)
+    assert caught.value.kind == "timeout"
+    assert time.monotonic() - begun < 10
+
+
+def test_who_takes_long_with_the_lines_is_not_the_server(monkeypatch):
+    monkeypatch.setattr("vlsu.models.http.service.PIECE", 5)
+    lines = []
+
+    async def slowly(service: HttpService, url: str) -> None:
+        async for line in service.lines(url, refused):
+            await asyncio.sleep(0.2)
+            lines.append(line)
+
+    calling(in_pieces(*[b"line\n"] * 6), slowly, timeout_s=0.5)
+    assert len(lines) == 6

@@ -52,8 +52,9 @@ def with_certificate(*names: str, **options) -> ssl.SSLContext:
 def test_a_certificate_of_another_host_is_not_trusted():
     raw = posted(Server(says(whole(BODY)), context=with_certificate("other.example")))
     assert raw.status == 0
-    assert raw.body.startswith(b"connect: cannot connect to 127.0.0.1:")
+    assert raw.body.startswith(b"certificate: cannot connect to 127.0.0.1:")
     assert b"(its certificate is not trusted: IP address mismatch" in raw.body
+    assert b"give the address with the name that the certificate is of" in raw.body
 
 
 def test_the_name_in_a_certificate_is_that_of_the_address():
@@ -75,7 +76,9 @@ def test_an_unknown_authority_is_not_trusted():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     server = Server(says(whole(BODY)), context=context)
-    assert b"its certificate is not trusted: unable to get" in posted(server).body
+    said = posted(server).body
+    assert b"its certificate is not trusted: unable to get" in said
+    assert b"; set SSL_CERT_FILE to the file of the authority that it is from" in said
     assert server.visits == []
 
 

@@ -324,3 +324,36 @@ def test_an_ensemble_is_not_run_by_batches(dataset, tmp_path):
     line = ("run", "understanding", dataset.path, "--model", "ensemble/max:openai/a+openai/b")
     refused = vlsu(*line, "--batch", "--out", tmp_path / "R", expect=2).stderr
     assert "--batch: not with an ensemble; run it with a member alone" in refused
+
+
+def test_controls_by_batches_are_those_of_the_run_without(serve, tmp_path):
+    line = ("run", "understanding", "vlsu-mini", "--model", "openai/mock", "--controls")
+    more = ("--modalities", "joint", "--limit", 12)
+    results, servers = [], []
+    for by in ((), ("--batch",)):
+        servers.append(serve(OpenAIServer(by_content)))
+        out = tmp_path / f"R{len(by)}"
+        base = ("--base-url", servers[-1].base_url, "--out", out)
+        said = vlsu(*line, *more, *base, *by)
+        assert "What the result owes to the prompt" in said.stdout
+        controls = sorted((out / "controls").iterdir())
+        assert len(controls) == 3
+        results.append([(out / "controls.json").read_bytes(), *map(metrics, (out, *controls))])
+    directly, server = servers
+    assert results[0] == results[1]
+    assert (server.submits(), server.asked) == (4, [])
+    assert server.paid.total() == len(directly.asked)
+    assert set(server.paid.values()) == {1}
+
+
+def test_controls_by_batches_are_collected_by_later_starts(serve, tmp_path):
+    server = serve(OpenAIServer(by_content, [Course(polls=1)]))
+    line = ("run", "understanding", "vlsu-mini", "--model", "openai/mock", "--controls")
+    more = ("--modalities", "joint", "--limit", 6, "--base-url", server.base_url)
+    waits = ("--batch", "--batch-wait", "none", "--out", tmp_path / "R")
+    for _ in range(12):
+        vlsu(*line, *more, *waits)
+        if (tmp_path / "R" / "controls.json").exists():
+            break
+    assert (tmp_path / "R" / "controls.json").exists()
+    assert set(server.paid.values()) == {1}

@@ -56,8 +56,10 @@ def direct(dataset, tmp_path):
 
 def test_requests_are_written_and_results_read(line, direct, tmp_path):
     requests, results = tmp_path / "requests.jsonl", tmp_path / "results.jsonl"
+    (tmp_path / ".requests.jsonl.4242.tmp").write_text("of a start that was killed")
     said = vlsu(*line, "--batch-file", requests).stderr
     assert f"{direct[1]} requests in {requests} (have vllm run-batch answer them" in said
+    assert not (tmp_path / ".requests.jsonl.4242.tmp").exists()
     first = requests.read_bytes()
     vlsu(*line, "--batch-file", requests)
     assert requests.read_bytes() == first

@@ -1,5 +1,7 @@
 """Runs by batches: the same result as without, whatever the provider does in between."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,26 @@ from tests.support.memory_batches import LostError, MemoryProvider, asked_twice
 from tests.support.report_runs import Scripted
 from vlsu.errors import ModelError, RunError, UsageError
 from vlsu.models.base import Raw
-from vlsu.models.batching.base import BatchLimits, BatchState, BatchUnavailableError
+from vlsu.models.batching.base import (
+    BatchAnswer,
+    BatchLimits,
+    BatchState,
+    BatchUnavailableError,
+)
+from vlsu.models.formats.wire import malformed_response, parse_object
 from vlsu.models.http.model import http_fault
 from vlsu.models.inprocess import InProcessModel
 from vlsu.report.table import ABSENT
 from vlsu.report.usage import latency_chart, usage, usage_table
-from vlsu.runs import Limits, ResponseStore, align, evaluate, load_run
+from vlsu.runs import (
+    Limits,
+    ResponseStore,
+    UnderstandingOptions,
+    align,
+    evaluate,
+    load_run,
+    prepare,
+)
 from vlsu.runs.asking.images import MemoryImages
 from vlsu.runs.asking.limits import BatchPrice, Price
 from vlsu.runs.batching.journal import Draft, Journal
@@ -30,10 +46,14 @@ def dataset(tmp_path):
 
 
 class Wired(InProcessModel):
-    """Reads a status that is no success as the formats of providers do."""
+    """Reads what is no answer as the formats of providers do."""
 
     def read(self, raw):
-        return super().read(raw) if raw.status == 200 else http_fault(raw.status, raw.body.decode())
+        if raw.status != 200:
+            return http_fault(raw.status, raw.body.decode())
+        if parse_object(raw.body) is None:
+            return malformed_response("the answer is not a JSON object")
+        return super().read(raw)
 
 
 def model_of(dataset):
@@ -476,3 +496,153 @@ def test_a_draft_on_a_full_disk_is_left_without_another_error(tmp_path):
     draft._file.write(b"what is buffered")
     draft.drop()
     assert not name.exists()
+
+
+def garbled(keys):
+    """Of these requests the line of the answer cannot be read; the next one names no request."""
+
+    def answers(answer, times):
+        if keys.get(answer.key, 0) < times:
+            return [answer]
+        broken = Raw(200, b'{"custom_id": "' + answer.key.encode() + b'", "response": {"te')
+        return [BatchAnswer(answer.key, broken), BatchAnswer("", broken)]
+
+    return answers
+
+
+def some_key(dataset, tmp_path):
+    return evaluate(dataset, model=model_of(dataset), out=tmp_path / "keys", limit=1).judgments[
+        "request_key"
+    ][0]
+
+
+def test_lines_that_cannot_be_read_are_fetched_once_more_before_they_are_asked_again(
+    dataset, direct, tmp_path
+):
+    """What only the transfer has broken is not paid for twice."""
+    provider = MemoryProvider(answer=garbled({some_key(dataset, tmp_path): 1}))
+    done = run(dataset, tmp_path / "R", provider)
+    assert metrics(done) == metrics(direct)
+    assert (len(provider.batches), provider.calls["answers"]) == (1, 2)
+    assert done.record["requests"]["errors"] == {}
+
+
+def test_what_stays_unreadable_counts_as_a_malformed_answer_and_is_asked_again_within_bounds(
+    dataset, tmp_path, caplog
+):
+    key = some_key(dataset, tmp_path)
+    provider = MemoryProvider(answer=garbled({key: 99}))
+    done = run(dataset, tmp_path / "R", provider)
+    assert (len(provider.batches), provider.calls["answers"]) == (3, 6)
+    assert asked_twice(provider) == {key: 3}
+    assert done.record["requests"]["errors"] == {"malformed": 3}
+    failed = done.judgments.filter(done.judgments["outcome"] == "error")
+    assert set(failed["request_key"]) == {key}
+    assert "batch batch-0: lines of its results that do not say which" in caplog.text
+    with closing(sqlite3.connect(done.path / "responses.sqlite")) as store:
+        (kept, *_) = store.execute("SELECT key, body FROM errors")
+    assert kept[0] == key
+    assert key.encode() in kept[1]
+
+
+def test_a_line_that_can_be_read_after_one_that_cannot_is_the_answer(dataset, direct, tmp_path):
+    key = some_key(dataset, tmp_path)
+
+    def both(answer, times):
+        return [*garbled({key: 99})(answer, times)[:1], answer]
+
+    provider = MemoryProvider(answer=both)
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert len(provider.batches) == 1
+
+
+def test_a_file_that_is_not_processed_for_long_is_waited_for_by_the_next_start(
+    dataset, direct, tmp_path
+):
+    """The provider's name of it is kept, so that it is not uploaded twice."""
+    slow = BatchUnavailableError("the uploaded file is not processed yet")
+    provider = MemoryProvider(faults={"submit": [slow] * 1000})
+    with pytest.raises(ModelError, match=r"not processed yet.*run the same command again"):
+        run(dataset, tmp_path / "R", provider)
+    provider.faults.clear()
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert len(provider.uploads) == 1
+
+
+def test_a_state_that_is_not_known_is_said_and_not_waited_for_without_an_end(
+    dataset, direct, tmp_path, caplog
+):
+    provider = MemoryProvider(looks=3, unknown="on_holiday")
+    at_once = provider.batching(wait_s=0.0)
+    run(dataset, tmp_path / "R", provider, batch=at_once)
+    assert "says 'on_holiday' of batch batch-0, which is no state that is known" in caplog.text
+    file = tmp_path / "R" / "batches.json"
+    tree = orjson.loads(file.read_bytes())
+    tree["batches"][0]["since"] -= 4 * 86400
+    file.write_bytes(orjson.dumps(tree))
+    with pytest.raises(ModelError, match=r"on_holiday.*more than 3 days ago.*--batch-cancel"):
+        run(dataset, tmp_path / "R", provider)
+    assert len(Journal(tmp_path / "R").open()) == 1
+    provider.cancels = False
+    provider.answer = lambda answer, times: [answer] if int(answer.key, 16) % 2 else []
+    stopped = run(dataset, tmp_path / "R", provider, batch=provider.batching(cancel=True))
+    assert (stopped.record["stop_reason"], out(stopped)) == ("cancelled", 0)
+    assert sum(provider.paid.values()) == 0
+    provider.unknown, provider.answer = "", lambda answer, times: [answer]
+    done = run(dataset, tmp_path / "R", provider)
+    assert metrics(done) == metrics(direct)
+    assert 0 < len(asked_twice(provider)) < len(provider.requests)
+
+
+def test_what_a_kill_has_left_half_written_is_removed(dataset, direct, tmp_path):
+    provider = MemoryProvider(looks=1)
+    run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0.0))
+    (keys,) = (tmp_path / "R" / "batches").glob("*.keys")
+    begun = [
+        *(tmp_path / "R" / f".{name}.4242.tmp" for name in ("batches.json", "run.yaml")),
+        *(tmp_path / "R" / f".room.{n}.tmp" for n in (1, 2)),
+        keys.with_name(f".{keys.name}.4242.tmp"),
+    ]
+    mine = [tmp_path / "R" / "notes.tmp", tmp_path / "R" / ".notes.4242.tmp"]
+    for file in (*begun, *mine):
+        file.write_bytes(b"half of it")
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert not [file for file in begun if file.exists()]
+    assert all(file.exists() for file in mine)
+
+
+@pytest.mark.parametrize("prompt", ["zero-shot", "structured-cot"])
+def test_a_batch_is_expected_to_cost_what_a_dry_run_says(dataset, tmp_path, prompt):
+    provider = MemoryProvider(looks=9)
+    limits = Limits(price=Price(0.0, 1000.0), max_cost=1e9)
+    options = UnderstandingOptions(model=model_of(dataset), prompt=prompt, limits=limits)
+    dry = prepare(dataset, options).estimate()
+    started = run(
+        dataset,
+        tmp_path / "R",
+        provider,
+        batch=provider.batching(wait_s=0.0),
+        limits=limits,
+        prompt=prompt,
+    )
+    (batch,) = Journal(started.path).open()
+    assert batch.likely_cost == pytest.approx(dry.cost)
+
+
+def test_what_is_collected_is_deleted_at_the_provider_and_nothing_depends_on_that(
+    dataset, direct, tmp_path
+):
+    provider = MemoryProvider(
+        BatchLimits(20, 10**6), looks=1, faults={"tidy": [ModelError("HTTP 403: not yours")]}
+    )
+    run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0.0))
+    assert provider.tidied == []  # nothing is stored yet
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert len(provider.tidied) == len(provider.batches) - 1 > 0
+
+
+def test_what_could_not_be_read_is_left_at_the_provider(dataset, tmp_path):
+    key = some_key(dataset, tmp_path)
+    provider = MemoryProvider(answer=garbled({key: 2}))  # in the first batch, both times
+    run(dataset, tmp_path / "R", provider)
+    assert provider.tidied == ["batch-1"]

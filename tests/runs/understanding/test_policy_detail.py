@@ -167,3 +167,21 @@ def test_the_command_line(dataset, chat_server, tmp_path):
     assert not any(map(is_first, server.requests))
     done = command(*start.split(), "--out", tmp_path / "x", "--policy-detail", "all", expect=2)
     assert "use full, brief, category" in done.stderr
+
+
+def test_the_summary_counts_the_questions_of_both_passes(dataset, chat_server, tmp_path):
+    server = chat_server(answering(lambda body: ["C2"]))
+    line = ("run", "understanding", dataset.path, "--model", "openai/mock", "--out", tmp_path / "R")
+    done = command(*line, "--base-url", server.base_url, "--policy-detail", "category")
+    said = " ".join(done.stderr.split())
+    judgments = sum(sum(each.values()) for each in outcomes(tmp_path / "R"))
+    shared = 2 * judgments - len(server.requests)
+    assert f"requests: {len(server.requests)} asked" in said
+    assert (
+        f"{2 * judgments} questions, first for the likely categories and then for the judgments, "
+        f"from {len(server.requests)} requests: {shared} needed the same"
+    ) in said
+
+
+def outcomes(run):
+    return vlsu.load_run(run).record["outcomes"].values()

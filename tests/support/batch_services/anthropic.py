@@ -33,6 +33,7 @@ class AnthropicServer(BatchServer):
             web.get(path + "/{id}", self.retrieve),
             web.get(path + "/{id}/results", self.results),
             web.post(path + "/{id}/cancel", self.cancel),
+            web.delete(path + "/{id}", self.delete),
         ]
 
     def as_chat(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +94,14 @@ class AnthropicServer(BatchServer):
         batch.cancelled = batch.answers is None
         return web.json_response(self._batch(batch))
 
+    async def delete(self, request: web.Request) -> web.Response:
+        batch = self.known(request.match_info["id"])
+        if batch.answers is None:
+            said = self.error_of(400, "Only batches that have ended can be deleted")
+            return web.json_response(said, status=400)
+        self.deleted.append(batch.id)
+        return web.json_response({"id": batch.id, "type": "message_batch_deleted"})
+
     async def list(self, request: web.Request) -> web.Response:
         ids = [*reversed(self.batches)]
         if after := request.query.get("after_id"):
@@ -138,9 +147,8 @@ class AnthropicServer(BatchServer):
         return {
             "id": batch.id,
             "type": "message_batch",
-            "processing_status": "ended"
-            if ended
-            else ("canceling" if batch.cancelled else "in_progress"),
+            "processing_status": self.state
+            or ("ended" if ended else "canceling" if batch.cancelled else "in_progress"),
             "request_counts": {
                 "processing": 0 if ended else rest,
                 "succeeded": good,

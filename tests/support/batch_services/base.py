@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -38,6 +39,8 @@ class Course:
         repeated: So many answers come twice.
         missing: So many are lost, though they are paid for.
         truncated: Whether the last answer ends in the middle.
+        broken: So many lines of answers end in the middle, each within its line.
+        nameless: So many lines after these do not say which request they answer.
     """
 
     polls: int = 1
@@ -48,6 +51,8 @@ class Course:
     repeated: int = 0
     missing: int = 0
     truncated: bool = False
+    broken: int = 0
+    nameless: int = 0
 
 
 @dataclass
@@ -122,6 +127,8 @@ class BatchServer:
         quota: Requests that may be enqueued at once.
         asked: Bodies of the requests that were asked one by one.
         stopped: While true, no batch gets on.
+        deleted: What was deleted.
+        state: What is said of every batch, in place of where it is.
     """
 
     #: The provider of its models.
@@ -138,6 +145,8 @@ class BatchServer:
         self.asked: list[dict[str, Any]] = []
         self.quota: int | None = None
         self.stopped = False
+        self.state = ""
+        self.deleted: list[str] = []
         self.origin = ""
         self._number = 0
         self._lock = threading.Lock()
@@ -241,7 +250,11 @@ class BatchServer:
     def file_of(self, lines: Sequence[Any], course: Course) -> bytes:
         """Lines of answers as they are sent, with the faults of a course."""
         lines = self.disordered(lines, course)
-        data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        texts = [json.dumps(line).encode() for line in lines]
+        for n in range(course.broken + course.nameless):
+            nameless = re.sub(rb'"(custom_id|key)"', b'"lost"', texts[n], count=1)
+            texts[n] = texts[n][:-9] if n < course.broken else nameless
+        data = b"".join(text + b"\n" for text in texts)
         return data[:-9] if course.truncated else data
 
     # Serving

@@ -23,6 +23,7 @@ class GoogleServer(BatchServer):
 
     Attributes:
         files: Name and content of every file, by its resource name.
+        looks: How often an uploaded file is said to be processed still.
     """
 
     provider = "google"
@@ -30,6 +31,7 @@ class GoogleServer(BatchServer):
     def __init__(self, respond: Respond, courses: Sequence[Course] = (Course(),)) -> None:
         super().__init__(respond, courses)
         self.files: dict[str, tuple[str, bytes]] = {}
+        self.looks = 0
         self._uploads: dict[str, tuple[str, int]] = {}
 
     @property
@@ -42,6 +44,7 @@ class GoogleServer(BatchServer):
             web.post("/upload/v1beta/files", self.start),
             web.post("/upload/v1beta/parts", self.upload),
             web.get("/v1beta/files/{call}", self.file),
+            web.delete("/v1beta/{kind:files|batches}/{id}", self.delete),
             web.get("/v1beta/batches", self.list),
             web.get("/v1beta/batches/{id}", self.retrieve),
             web.post("/v1beta/batches/{call}", self.cancel),
@@ -109,19 +112,38 @@ class GoogleServer(BatchServer):
         assert len(data) == size
         id = self.next_id("files/in")
         self.files[id] = (name, data)
-        file = {"name": id, "displayName": name, "sizeBytes": str(size), "state": "ACTIVE"}
-        return web.json_response({"file": file}, headers={"X-Goog-Upload-Status": "final"})
+        headers = {"X-Goog-Upload-Status": "final"}
+        return web.json_response({"file": self._file(id)}, headers=headers)
+
+    def _file(self, id: str) -> dict[str, Any]:
+        name, data = self.files[id]
+        state = "PROCESSING" if self.looks else "ACTIVE"
+        return {"name": id, "displayName": name, "sizeBytes": str(len(data)), "state": state}
 
     async def file(self, request: web.Request) -> web.Response:
         name, _, method = request.match_info["call"].partition(":")
-        assert method == "download"
-        assert request.query["alt"] == "media"
-        return web.Response(body=self.files[f"files/{name}"][1])
+        id = f"files/{name}"
+        if id not in self.files:  # as of files of other projects
+            said = self.error_of(403, "You do not have permission to access the File")
+            return web.json_response(said, status=403)
+        if method == "download":
+            assert request.query["alt"] == "media"
+            return web.Response(body=self.files[id][1])
+        assert not method
+        self.looks = max(0, self.looks - 1)
+        return web.json_response(self._file(id))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        id = f"{request.match_info['kind']}/{request.match_info['id']}"
+        self.files.pop(id, None)
+        self.deleted.append(id)
+        return web.json_response({})
 
     async def create(self, request: web.Request) -> web.Response:
         made = (await request.json())["batch"]
         config = made["inputConfig"]
         if "fileName" in config:
+            assert not self.looks
             data = self.files[config["fileName"]][1]
             lines = [json.loads(line) for line in data.splitlines()]
             requests = [(line["key"], line["request"]) for line in lines]
@@ -158,6 +180,7 @@ class GoogleServer(BatchServer):
         good = sum(status == 200 for _, status, _ in answers)
         states = {"completed": "SUCCEEDED", "failed": "FAILED", "expired": "EXPIRED"}
         state = states.get(batch.ends, "CANCELLED") if ended else "RUNNING"
+        state = self.state.upper() or state
         type_ = "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch"
         about: dict[str, Any] = {
             "@type": type_,

@@ -49,6 +49,7 @@ class OpenAIServer(BatchServer):
             web.post("/v1/files", self.upload),
             web.get("/v1/files/{id}", self.file),
             web.get("/v1/files/{id}/content", self.content),
+            web.delete("/v1/files/{id}", self.delete),
             web.post("/v1/batches", self.create),
             web.get("/v1/batches", self.list),
             web.get("/v1/batches/{id}", self.retrieve),
@@ -79,6 +80,12 @@ class OpenAIServer(BatchServer):
     async def file(self, request: web.Request) -> web.Response:
         self.looks = max(0, self.looks - 1)
         return web.json_response(self._file(self._known(request)))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        id = self._known(request)
+        del self.files[id]
+        self.deleted.append(id)
+        return web.json_response({"id": id, "object": "file", "deleted": True})
 
     async def content(self, request: web.Request) -> web.Response:
         return web.Response(body=self.files[self._known(request)][1])
@@ -144,6 +151,7 @@ class OpenAIServer(BatchServer):
         state = (
             batch.ends if ended else state or ("cancelling" if batch.cancelled else "in_progress")
         )
+        state = self.state or state
         tree: dict[str, Any] = {
             "id": batch.id,
             "object": "batch",
@@ -197,7 +205,7 @@ class OpenAIServer(BatchServer):
         for name, lines in (("output_file_id", good), ("error_file_id", bad)):
             if lines:
                 ids[name] = f"file-{batch.id}-{name[:5]}"
-                self.files.setdefault(
-                    ids[name], (f"{batch.id}.jsonl", self.file_of(lines, batch.course))
-                )
+                if ids[name] not in self.deleted:
+                    content = self.file_of(lines, batch.course)
+                    self.files.setdefault(ids[name], (f"{batch.id}.jsonl", content))
         return ids

@@ -77,10 +77,15 @@ def beta_share(x: float, a: float, b: float) -> float:
     """
     if not 0 < x < 1:  # where floats hold no value between
         return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):  # where the fraction of the other side converges faster
-        return 1 - beta_share(1 - x, b, a)
+    # Where the fraction of the other side converges faster, that is taken, and asked no further:
+    # rounded, both may say so of each other.
+    if other := x > (a + 1) / (a + b + 2):
+        x, a, b = 1 - x, b, a
+        if x >= 1:
+            return 0.0
     scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    return math.exp(scale + a * math.log(x) + b * math.log1p(-x)) * _fraction(x, a, b) / a
+    share = math.exp(scale + a * math.log(x) + b * math.log1p(-x)) * _fraction(x, a, b) / a
+    return 1 - share if other else share
 
 
 def _fraction(x: float, a: float, b: float) -> float:

@@ -18,7 +18,7 @@ number of requests, and by the keys of its results once it has ended.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import quote
@@ -32,9 +32,10 @@ from vlsu.models.batching.base import (
     BatchLimits,
     BatchState,
     BatchUnavailableError,
+    forget,
 )
 from vlsu.models.batching.lines import not_processed
-from vlsu.models.batching.remote import RemoteBatches, seconds_of
+from vlsu.models.batching.remote import RemoteBatches, seconds_of, state_name
 from vlsu.models.bodies.error_bodies import parse_error
 from vlsu.models.formats.wire import (
     Tree,
@@ -54,6 +55,8 @@ __all__ = ["AnthropicBatches"]
 OPENING, CLOSING = b'{"requests":[', b"]}"
 #: Batches on a page of the list, and pages that are read at most.
 PAGE, PAGES = 1000, 10
+#: States of a batch: the last one is not over until all of it is.
+_STATES = frozenset({"in_progress", "ended", "canceling"})
 #: Seconds by which the provider's clock, read from a header, may be wrong.
 CLOCK_S = 2.0
 
@@ -77,8 +80,16 @@ class AnthropicBatches(RemoteBatches):
         """An element of ``requests``."""
         return b'{"custom_id":%b,"params":%b}' % (orjson.dumps(key), self.body(request, images))
 
-    async def submit(self, label: str, lines: Path, requests: int) -> Batch:
-        """Hand the requests in."""
+    async def submit(
+        self,
+        label: str,
+        lines: Path,
+        requests: int,
+        *,
+        uploaded: str = "",
+        on_upload: Callable[[str], None] = forget,
+    ) -> Batch:
+        """Hand the requests in; no file is uploaded for that."""
         body: list[Piece] = [OPENING, Elements(lines), CLOSING]
         kind = {"Content-Type": "application/json"}
         batch = self._batch(await self.tree("POST", self._url, body, headers=kind))
@@ -151,14 +162,17 @@ class AnthropicBatches(RemoteBatches):
         They are read from the address that the API reference documents, not from ``results_url``:
         the key goes where the user wants it to.
         """
-        async with aclosing(self.lines(f"{self._at(id)}/results")) as lines:
-            async for line in lines:
-                if (answer := self._answer(line)) is not None:
-                    yield answer
+        async with aclosing(self.results(f"{self._at(id)}/results", self._answer)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def cancel(self, id: str) -> None:
         """Have it cancelled; requests that are being processed may still be answered."""
         await self.call("POST", f"{self._at(id)}/cancel")
+
+    async def tidy(self, id: str, uploaded: str = "") -> None:
+        """Delete it, with its requests and results."""
+        await self.call("DELETE", self._at(id))
 
     def _at(self, id: str) -> str:
         return f"{self._url}/{quote(id, safe='')}"
@@ -167,8 +181,8 @@ class AnthropicBatches(RemoteBatches):
         of = as_object(tree.get("request_counts"))
         kinds = ("processing", "succeeded", "errored", "canceled", "expired")
         counts = {kind: token_count(of.get(kind)) or 0 for kind in kinds}
-        state = BatchState.RUNNING
-        if tree.get("processing_status") == "ended":
+        state, named = BatchState.RUNNING, as_text(tree.get("processing_status"))
+        if named == "ended":
             state = BatchState.ENDED
             if counts["canceled"]:
                 state = BatchState.CANCELLED
@@ -182,6 +196,7 @@ class AnthropicBatches(RemoteBatches):
             counts["errored"],
             seconds_of(tree.get("created_at")),
             seconds_of(tree.get("expires_at")),
+            unknown="" if named in _STATES else state_name(named),
         )
 
     def _answer(self, line: Tree) -> BatchAnswer | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -19,6 +19,7 @@ __all__ = [
     "BatchService",
     "BatchState",
     "BatchUnavailableError",
+    "forget",
 ]
 
 
@@ -45,6 +46,7 @@ class Batch(NamedTuple):
         message: Why it failed, in one line without any content of a request.
         retry: Of one that failed, whether the same may be accepted later: the account has as many
             tokens enqueued as it may.
+        unknown: The provider's name of a state that is not known here; the batch counts as running.
     """
 
     id: str
@@ -56,16 +58,18 @@ class Batch(NamedTuple):
     expires: float | None = None
     message: str = ""
     retry: bool = False
+    unknown: str = ""
 
 
 class BatchAnswer(NamedTuple):
     """What one request of a batch came to.
 
     Attributes:
-        key: Its request key.
+        key: Its request key; empty where the results do not say whose answer it is.
         raw: Status and body as the server would have answered the request by itself, so that
             `Model.read` reads it; status 0 with ``batch: ...`` for one that was never processed
-            (expired, cancelled), which costs nothing and is to be asked again.
+            (expired, cancelled), which costs nothing and is to be asked again. A line of the
+            results that cannot be read is a body that cannot be.
     """
 
     key: str
@@ -109,6 +113,10 @@ class BatchGoneError(ModelError):
     """The provider knows nothing of what it was asked for (404), under the key that was given."""
 
 
+def forget(name: str) -> None:
+    """Keep no name of an uploaded file."""
+
+
 class BatchService(Protocol):
     """A provider's batch interface, for one model.
 
@@ -131,13 +139,25 @@ class BatchService(Protocol):
         """
         ...
 
-    async def submit(self, label: str, lines: Path, requests: int) -> Batch:
+    async def submit(
+        self,
+        label: str,
+        lines: Path,
+        requests: int,
+        *,
+        uploaded: str = "",
+        on_upload: Callable[[str], None] = forget,
+    ) -> Batch:
         """Hand a batch in.
 
         Args:
             label: A name by which `find` finds it again, of at most 60 characters in [a-z0-9-].
             lines: File of what `encode` returned, a line each, within `limits`.
             requests: How many lines it has.
+            uploaded: What an earlier try has given to `on_upload`; then that file is used, if the
+                provider has it still.
+            on_upload: Called with the provider's name of the uploaded file, where there is one,
+                before anything is made of it.
         """
         ...
 
@@ -174,6 +194,15 @@ class BatchService(Protocol):
 
     async def cancel(self, id: str) -> None:
         """Have what is not answered yet left alone; one that has ended may be refused."""
+        ...
+
+    async def tidy(self, id: str, uploaded: str = "") -> None:
+        """Delete what a batch that has ended leaves at the provider, as far as it lets that.
+
+        Args:
+            id: The batch, whose answers are kept elsewhere.
+            uploaded: The file that it was made of, if the caller knows it.
+        """
         ...
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ enqueued depends on model and tier (guide "Rate limits"); beyond that the call a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from urllib.parse import quote
@@ -30,9 +30,10 @@ from vlsu.models.batching.base import (
     BatchLimits,
     BatchState,
     BatchUnavailableError,
+    forget,
 )
-from vlsu.models.batching.lines import shown
-from vlsu.models.batching.remote import RemoteBatches, seconds_of
+from vlsu.models.batching.lines import not_processed, shown
+from vlsu.models.batching.remote import RemoteBatches, seconds_of, state_name
 from vlsu.models.formats.wire import Tree, as_array, as_object, as_text, token_count
 from vlsu.models.http.model import HttpModel
 
@@ -43,8 +44,8 @@ __all__ = ["GoogleBatches"]
 INLINE_BYTES, INLINE_REQUESTS = 4_000_000, 100
 #: Batches on a page of the list, and pages that are read at most.
 PAGE, PAGES = 100, 100
-#: Seconds that an uploaded file may take to become usable.
-READY_S = 60
+#: How often an uploaded file is looked at until it can be used, and seconds between two looks.
+LOOKS, PAUSE_S = 60, 1.0
 
 _STATES = {
     "SUCCEEDED": BatchState.ENDED,
@@ -53,6 +54,10 @@ _STATES = {
     "CANCELLED": BatchState.CANCELLED,
     "FAILED": BatchState.FAILED,
 }
+#: All states; those that are not over, too.
+_KNOWN = frozenset(
+    {*_STATES, "UNSPECIFIED", "QUEUED", "PENDING", "RUNNING", "CANCELLING", "PAUSED", "UPDATING"}
+)
 #: HTTP statuses of the codes of ``google.rpc.Code``, after the comments of its definition.
 _STATUS_OF_CODE = {
     1: 499,
@@ -97,20 +102,32 @@ class GoogleBatches(RemoteBatches):
         """A line of the input file."""
         return b'{"key":%b%b%b}' % (orjson.dumps(key), _BEFORE, self.body(request, images))
 
-    async def submit(self, label: str, lines: Path, requests: int) -> Batch:
+    async def submit(
+        self,
+        label: str,
+        lines: Path,
+        requests: int,
+        *,
+        uploaded: str = "",
+        on_upload: Callable[[str], None] = forget,
+    ) -> Batch:
         """Hand the requests in, by way of a file unless they are few and small."""
         opening = b'{"batch":{"displayName":%b,"inputConfig":' % orjson.dumps(label)
         if requests <= INLINE_REQUESTS and lines.stat().st_size <= INLINE_BYTES:
             elements = b",".join(map(_inline, lines.read_bytes().splitlines()))
             config = b'{"requests":{"requests":[' + elements + b"]}}"
         else:
-            config = orjson.dumps({"fileName": await self._uploaded(label, lines)})
+            file = await self.kept(f"{self._base}/{quote(uploaded)}") if uploaded else {}
+            if not file or file.get("state") == "FAILED":
+                file = await self._upload(label, lines)
+                on_upload(as_text(file.get("name")))
+            config = orjson.dumps({"fileName": await self._ready(file)})
         kind = {"Content-Type": "application/json"}
         body = [opening + config + b"}}"]
         return self._batch(await self.tree("POST", self._create, body, headers=kind))
 
-    async def _uploaded(self, label: str, lines: Path) -> str:
-        """The name of the file, once it was uploaded and can be used."""
+    async def _upload(self, label: str, lines: Path) -> Tree:
+        """What the server says of the file that was uploaded."""
         base, _, version = self._base.rpartition("/")
         start = {
             "X-Goog-Upload-Protocol": "resumable",
@@ -125,13 +142,23 @@ class GoogleBatches(RemoteBatches):
             raise BatchUnavailableError("the server gives no address to upload to")
         command = {"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0"}
         file = as_object((await self.tree("POST", address, [lines], headers=command)).get("file"))
+        if not as_text(file.get("name")):
+            raise BatchUnavailableError("the server's answer names no file")
+        return file
+
+    async def _ready(self, file: Tree) -> str:
+        """The name of an uploaded file, once it can be used.
+
+        Raises:
+            BatchUnavailableError: It takes too long.
+        """
         name = as_text(file.get("name"))
-        for _ in range(READY_S):
+        for _ in range(LOOKS):
             if file.get("state") != "PROCESSING":
                 return name
-            await asyncio.sleep(1)
+            await asyncio.sleep(PAUSE_S)
             file = await self.tree("GET", f"{self._base}/{quote(name)}")
-        raise BatchUnavailableError("the uploaded file is not ready yet")
+        raise BatchUnavailableError("the uploaded file is not processed yet")
 
     async def find(
         self,
@@ -166,19 +193,22 @@ class GoogleBatches(RemoteBatches):
         given = as_object(output.get("inlinedResponses")).get("inlinedResponses")
         for each in map(as_object, as_array(given)):
             key = as_text(as_object(each.get("metadata")).get("key"))
-            if (answer := self._answer(key, each)) is not None:
-                yield answer
+            yield self._answer({**each, "key": key}) or self.answer("", 200, each)
         if file := as_text(output.get("responsesFile")):
-            async with aclosing(
-                self.lines(f"{self._base}/{quote(file)}:download?alt=media")
-            ) as lines:
-                async for line in lines:
-                    if (answer := self._answer(as_text(line.get("key")), line)) is not None:
-                        yield answer
+            address = f"{self._base}/{quote(file)}:download?alt=media"
+            async with aclosing(self.results(address, self._answer)) as answers:
+                async for answer in answers:
+                    yield answer
 
     async def cancel(self, id: str) -> None:
         """Have it cancelled."""
         await self.call("POST", f"{self._at(id)}:cancel", {})
+
+    async def tidy(self, id: str, uploaded: str = "") -> None:
+        """Delete the uploaded file and the batch; a file of answers ends by itself."""
+        if uploaded:
+            await self.call("DELETE", f"{self._base}/{quote(uploaded)}")
+        await self.call("DELETE", self._at(id))
 
     async def _described(self, id: str) -> Tree:
         tree = await self.described(self._at(id), "name")
@@ -191,15 +221,16 @@ class GoogleBatches(RemoteBatches):
 
     def _batch(self, tree: Tree) -> Batch:
         about, error = as_object(tree.get("metadata")), as_object(tree.get("error"))
-        state = as_text(about.get("state")).rpartition("_STATE_")[2]
+        named = as_text(about.get("state"))
+        state = named.rpartition("_STATE_")[2]
         stats = as_object(about.get("batchStats"))
         total, answered, failed = (
             token_count(stats.get(f"{kind}equestCount")) or 0
             for kind in ("r", "successfulR", "failedR")
         )
         reached = _STATES.get(state, BatchState.RUNNING)
-        if error and reached is BatchState.RUNNING and tree.get("done"):
-            reached = BatchState.FAILED
+        if reached is BatchState.RUNNING and tree.get("done"):
+            reached = BatchState.FAILED if error else BatchState.ENDED
         return Batch(
             as_text(tree.get("name")) or as_text(about.get("name")),
             reached,
@@ -209,17 +240,18 @@ class GoogleBatches(RemoteBatches):
             seconds_of(about.get("createTime")),
             message=shown({**error, "code": None}, self._endpoint.redaction),
             retry=reached is BatchState.FAILED and _http_status(error) in _LATER,
+            unknown=state_name(named) if named and state not in _KNOWN else "",
         )
 
-    def _answer(self, key: str, line: Tree) -> BatchAnswer | None:
-        """The answer in a line; `None` if it names no request, or says nothing."""
-        if not key:
+    def _answer(self, line: Tree) -> BatchAnswer | None:
+        """The answer in a line; `None` if it names no request."""
+        if not (key := as_text(line.get("key"))):
             return None
         if response := as_object(line.get("response")):
             return self.answer(key, 200, response)
         error = as_object(line.get("error")) or as_object(line.get("status"))
         if not error:
-            return None
+            return not_processed(key, "no result")
         status = _http_status(error)
         return self.answer(key, status, {"error": {**error, "code": status}})
 

@@ -9,6 +9,7 @@ that it refuses: a status, no body, and the error beside it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 import orjson
@@ -20,10 +21,21 @@ from vlsu.models.formats.wire import Tree, as_object, as_text, error_message, to
 from vlsu.models.http.model import is_answer
 from vlsu.models.http.redaction import Redaction
 
-__all__ = ["ENDPOINT", "answer", "not_processed", "read_result", "request_line", "shown"]
+__all__ = [
+    "ENDPOINT",
+    "answer",
+    "not_processed",
+    "read_result",
+    "request_line",
+    "shown",
+    "unreadable",
+]
 
 #: The address that each request is for.
 ENDPOINT = "/v1/chat/completions"
+#: Where a line of results, of whichever provider, names its request. In the words of an answer the
+#: quotes would be escaped.
+_NAMED = re.compile(rb'"(?:custom_id|key)"\s*:\s*"([a-zA-Z0-9_-]{1,64})"')
 
 
 def request_line(key: str, body: bytes) -> bytes:
@@ -53,6 +65,13 @@ def answer(key: str, status: int, body: object, redaction: Redaction) -> BatchAn
     except TypeError:  # an integer of more than 64 bits: what can be read can be written
         data = json.dumps(body).encode()
     return BatchAnswer(key, Raw(status, redaction.bytes(data, answer=is_answer(status))))
+
+
+def unreadable(line: bytes, redaction: Redaction) -> BatchAnswer:
+    """The answer in a line that cannot be read, or names no request that could be told."""
+    named = _NAMED.search(line)
+    key = named[1].decode() if named else ""
+    return BatchAnswer(key, Raw(200, redaction.bytes(line, answer=True)))
 
 
 def not_processed(key: str, why: str) -> BatchAnswer:

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,9 +33,10 @@ from vlsu.models.batching.base import (
     BatchLimits,
     BatchState,
     BatchUnavailableError,
+    forget,
 )
 from vlsu.models.batching.lines import ENDPOINT, read_result, request_line, shown
-from vlsu.models.batching.remote import RemoteBatches, seconds_of, trimmed
+from vlsu.models.batching.remote import RemoteBatches, seconds_of, state_name, trimmed
 from vlsu.models.formats.openai import DEFAULT_BASE_URL
 from vlsu.models.formats.wire import Tree, as_array, as_object, as_text, token_count
 from vlsu.models.http.model import HttpModel
@@ -48,8 +50,9 @@ LABEL = "vlsu"
 PAGE, PAGES = 100, 100
 #: How often an uploaded file is looked at until it can be used, and seconds between two looks.
 LOOKS, PAUSE_S = 120, 1.0
-#: States of a file that cannot be used yet.
+#: States of a file that cannot be used yet, and of one that never can.
 _NOT_READY = frozenset({"pending", "running", "uploading", "processing"})
+_USELESS = frozenset({"error", "failed", "canceled", "cancelled", "deleting", "deleted", "expired"})
 #: Seconds by which the clocks of this machine and of the provider may differ.
 CLOCKS_S = 600.0
 
@@ -60,6 +63,8 @@ _STATES = {
     "canceled": BatchState.CANCELLED,
     "failed": BatchState.FAILED,
 }
+#: States of a batch that goes on.
+_RUNNING = frozenset({"validating", "in_progress", "finalizing", "cancelling", "canceling"})
 #: Codes of a failed batch that may be accepted later.
 _LATER = frozenset({"token_limit_exceeded", "rate_limit_exceeded", "server_error"})
 
@@ -87,17 +92,22 @@ class OpenAIBatches(RemoteBatches):
         """A line of the input file."""
         return request_line(key, self.body(request, images))
 
-    async def submit(self, label: str, lines: Path, requests: int) -> Batch:
-        """Upload the file and make a batch of it."""
-        boundary = secrets.token_hex(16)
-        start = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
-            f'filename="{label}.jsonl"\r\nContent-Type: application/jsonl\r\n\r\n'
-        )
-        form: list[Piece] = [start.encode(), lines, f"\r\n--{boundary}--\r\n".encode()]
-        kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        file = await self.tree("POST", f"{self._base}/files", form, headers=kind)
+    async def submit(
+        self,
+        label: str,
+        lines: Path,
+        requests: int,
+        *,
+        uploaded: str = "",
+        on_upload: Callable[[str], None] = forget,
+    ) -> Batch:
+        """Upload the file, unless it is there, and make a batch of it."""
+        file = await self.kept(self._file(uploaded)) if uploaded else {}
+        if as_text(file.get("status")).lower() in _USELESS:
+            file = {}
+        if not file:
+            file = await self._upload(label, lines)
+            on_upload(as_text(file.get("id")))
         name = as_text(file.get("id"))
         await self._processed(name, file)
         asked = {
@@ -110,9 +120,24 @@ class OpenAIBatches(RemoteBatches):
             return self._batch(await self.tree("POST", f"{self._base}/batches", asked))
         except ModelError as error:
             # A file is not known everywhere at once (bespokelabsai/curator#116).
-            if name and name in str(error):
+            if name in str(error):
                 raise BatchUnavailableError(str(error)) from None
             raise
+
+    async def _upload(self, label: str, lines: Path) -> Tree:
+        """What the server says of the file that was uploaded."""
+        boundary = secrets.token_hex(16)
+        start = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
+            f'filename="{label}.jsonl"\r\nContent-Type: application/jsonl\r\n\r\n'
+        )
+        form: list[Piece] = [start.encode(), lines, f"\r\n--{boundary}--\r\n".encode()]
+        kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        file = await self.tree("POST", f"{self._base}/files", form, headers=kind)
+        if not as_text(file.get("id")):
+            raise BatchUnavailableError("the server's answer names no file")
+        return file
 
     async def _processed(self, name: str, file: Tree) -> None:
         """Wait until a file can be used, which Azure needs some time for.
@@ -180,14 +205,22 @@ class OpenAIBatches(RemoteBatches):
         tree = await self.described(self._at(id), "id", "status")
         for name in ("output_file_id", "error_file_id"):
             if file := as_text(tree.get(name)):
-                async with aclosing(self.lines(f"{self._file(file)}/content")) as lines:
-                    async for line in lines:
-                        if (answer := read_result(line, self._endpoint.redaction)) is not None:
-                            yield answer
+                read = partial(read_result, redaction=self._endpoint.redaction)
+                async with aclosing(self.results(f"{self._file(file)}/content", read)) as answers:
+                    async for answer in answers:
+                        yield answer
 
     async def cancel(self, id: str) -> None:
         """Have it cancelled; that takes the provider up to ten minutes."""
         await self.call("POST", f"{self._at(id)}/cancel")
+
+    async def tidy(self, id: str, uploaded: str = "") -> None:
+        """Delete its files; the batch itself stays in the account's list."""
+        tree = await self.described(self._at(id), "id", "status")
+        names = [as_text(tree.get(name)) for name in ("output_file_id", "error_file_id")]
+        for name in (*names, as_text(tree.get("input_file_id")) or uploaded):
+            if name:
+                await self.call("DELETE", self._file(name))
 
     def _at(self, id: str) -> str:
         return f"{self._base}/batches/{quote(id, safe='')}"
@@ -210,6 +243,7 @@ class OpenAIBatches(RemoteBatches):
             seconds_of(tree.get("expires_at")),
             message,
             retry=state == "failed" and _may_retry(errors),
+            unknown="" if state in _STATES or state in _RUNNING else state_name(state),
         )
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
 import orjson
 
+from vlsu._text import collapsed_line
 from vlsu.errors import ModelError
 from vlsu.models.base import ImageSource, Raw, Request
 from vlsu.models.batching.base import BatchAnswer, BatchGoneError, BatchUnavailableError
-from vlsu.models.batching.lines import answer
+from vlsu.models.batching.lines import answer, unreadable
 from vlsu.models.bodies.json_bodies import parse_json
 from vlsu.models.formats.wire import Tree, parse_object
 from vlsu.models.http.model import HttpModel, is_answer
 from vlsu.models.http.service import HttpService, Piece, Reply
 from vlsu.models.http.transport import NetworkFaultError
 
-__all__ = ["RemoteBatches", "seconds_of", "trimmed"]
+__all__ = ["RemoteBatches", "seconds_of", "state_name", "trimmed"]
 
 #: Kinds of network faults after which the same call may succeed.
 _PASSING = frozenset({"connect", "proxy", "machine", "timeout", "broken", "malformed", "endless"})
@@ -92,6 +93,19 @@ class RemoteBatches:
             raise BatchUnavailableError("the server's answer is not a JSON object")
         return tree
 
+    async def kept(self, url: str) -> Tree:
+        """What the server says of a file of an earlier try; empty if it has it no more.
+
+        Raises:
+            BatchUnavailableError: A later call may succeed.
+        """
+        try:
+            return await self.tree("GET", url)
+        except BatchUnavailableError:
+            raise
+        except ModelError:  # some answer 403 for what is not there
+            return {}
+
     async def described(self, url: str, *fields: str) -> Tree:
         """What the server says of a batch; errors as `call`.
 
@@ -124,8 +138,14 @@ class RemoteBatches:
             raise BatchUnavailableError("the server's answer is not a list of batches")
         return page, reply
 
-    async def lines(self, url: str) -> AsyncGenerator[Tree]:
-        """The JSON objects of a file, a line each; a line that is none is left out.
+    async def results(
+        self, url: str, read: Callable[[Tree], BatchAnswer | None]
+    ) -> AsyncGenerator[BatchAnswer]:
+        """The answers in a file of results, a JSON object each line.
+
+        Args:
+            url: Its address.
+            read: The answer in a line; `None` if it names no request.
 
         Raises:
             BatchUnavailableError: It did not arrive whole.
@@ -137,9 +157,11 @@ class RemoteBatches:
                 async for line in lines:
                     strange |= not line.lstrip().startswith(b"{")
                     tree = parse_json(line, replace_invalid=True)
+                    found = None
                     if isinstance(tree, dict):
                         some = True
-                        yield tree
+                        found = read(tree)
+                    yield found or unreadable(line, self._endpoint.redaction)
         except NetworkFaultError as fault:
             raise self._unreachable(fault) from None
         if strange and not some:  # a page in HTML, and not what came of the batch
@@ -191,6 +213,11 @@ def seconds_of(value: object) -> float | None:
     except ValueError:
         return None
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+
+
+def state_name(name: str) -> str:
+    """The name of a state that is not known, as it is shown."""
+    return collapsed_line(name, 40) or "nothing"
 
 
 def trimmed(base: str, *ends: str) -> str:

@@ -27,6 +27,7 @@ from vlsu.models.http.transport import (
     MakeBody,
     NetworkFaultError,
     host_of,
+    untrusted,
 )
 
 __all__ = ["DirectTransport"]
@@ -177,6 +178,8 @@ class DirectTransport:
                 raise NetworkFaultError("machine", f"{exhausted} ({why})") from None
         except NetworkFaultError as fault:
             connection.abort()
+            if fault.kind == "certificate":
+                raise untrusted(self._shown, fault.message) from None
             if fault.kind != "connect":
                 raise
             why = fault.message

@@ -116,7 +116,7 @@ def http_fault(status: int, message: str) -> Response:
     message = collapsed_line(message)
     if status == 0:
         kind, _, message = message.partition(": ")
-        fatal = kind == "address"
+        fatal = kind in ("address", "certificate")
         return Response(Outcome.ERROR, fault=Fault(kind, message, retry=not fatal, fatal=fatal))
     line = f"HTTP {status}" + (f": {message}" if message else "")
     if 200 <= status < 300:  # such as 204: accepted, without an answer

@@ -27,6 +27,7 @@ from vlsu.models.http.transport import (
     NetworkFaultError,
     decompressed,
     host_of,
+    untrusted,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from vlsu._proxies import Proxy
 
-__all__ = ["SecureTransport", "header_of", "messages_of"]
+__all__ = ["SecureTransport", "distrust", "header_of", "messages_of"]
 
 #: Bytes that are read at once.
 PIECE = 2**18
@@ -141,6 +142,8 @@ class SecureTransport:
             exhausted_file_descriptors() if unconnected else None
         ):
             return NetworkFaultError("machine", f"{exhausted} ({last})")
+        if unconnected and (why := distrust(last)):
+            return untrusted(f"{host_of(self._url)}{by}", why)
         if unconnected:
             if self._proxy is not None:
                 name = urlsplit(self._url).hostname
@@ -177,6 +180,12 @@ def header_of(answer: Response) -> Header:
             return None
 
     return header
+
+
+def distrust(message: str) -> str:
+    """What a message of the library says of a certificate that is not trusted; else nothing."""
+    _, about, why = message.partition("invalid peer certificate: ")
+    return about and f"its certificate is not trusted: {why}"
 
 
 def messages_of(error: Exception) -> tuple[list[str], str]:

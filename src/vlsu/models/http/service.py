@@ -20,7 +20,7 @@ from vlsu._proxies import Proxy, proxy_of
 from vlsu._version import __version__
 from vlsu.models.http.client import is_usable
 from vlsu.models.http.exposure import exposure
-from vlsu.models.http.secure import header_of, messages_of
+from vlsu.models.http.secure import distrust, header_of, messages_of
 from vlsu.models.http.transport import (
     CONNECT_S,
     MAX_BODY,
@@ -28,6 +28,7 @@ from vlsu.models.http.transport import (
     Header,
     NetworkFaultError,
     host_of,
+    untrusted,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ __all__ = ["Elements", "HttpService", "Piece", "Reply", "size_of"]
 
 #: Bytes that are read and written at once.
 PIECE = 2**18
-#: Bytes a second at which a file is sent at least; a slower upload is given up.
+#: Bytes a second at which a file is sent, or arrives, at least; a slower one is given up.
 SLOWEST = 64 * 2**10
 #: Maximum bytes of a file that is read by lines, after decompression.
 MAX_FILE = 16 * 2**30
@@ -86,7 +87,8 @@ class HttpService:
     Args:
         url: An address on it; every other one that is called has the same scheme, host and port.
         headers: Headers of every request, credentials among them.
-        timeout_s: Seconds for one call, and for each part of a file.
+        timeout_s: Seconds for one call, and for each part of a file; a file may take so long
+            together with what its bytes take at `SLOWEST`.
         only_local: Over plain HTTP, send only to this machine and private networks.
     """
 
@@ -196,17 +198,22 @@ class HttpService:
         proxy = proxy_of(self._url)
         unpacking = _unpacking(header_of(answer)("content-encoding") or "")
         total, last = 0, b""
+        clock = asyncio.get_running_loop().time
+        arrived, waited = 0, 0.0  # of the server; what is done with a part takes its own time
         while True:
+            begun = clock()
+            left = self._timeout_s + arrived / SLOWEST - waited
             try:
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(min(self._timeout_s, left)):
                     data = await answer.body_reader.read(PIECE)
             except TimeoutError:
-                raise _too_late(self._timeout_s) from None
+                raise _too_late(self._timeout_s, arrived if left < self._timeout_s else 0) from None
             except (PyreqwestError, ValueError) as error:
                 raise _fault(error, self._url, proxy) from None
             if data is None:
                 break
             last = data.to_bytes()
+            arrived, waited = arrived + len(last), waited + clock() - begun
             while last:
                 part, last = last, b""
                 if unpacking is not None:
@@ -316,7 +323,14 @@ def _unpacked(unpacking: _Unpacking, data: bytes) -> tuple[bytes, bytes]:
         raise NetworkFaultError("broken", "the compressed answer is damaged") from None
 
 
-def _too_late(timeout_s: float) -> NetworkFaultError:
+def _too_late(timeout_s: float, arrived: int = 0) -> NetworkFaultError:
+    """The fault for a server that sends nothing more, or so little since the call began."""
+    if arrived:
+        return NetworkFaultError(
+            "timeout",
+            f"no more than {arrived} bytes came, slower than {SLOWEST // 2**10} KiB/s beyond "
+            f"{timeout_s:g} s; a longer --timeout lets it take its time",
+        )
     return NetworkFaultError("timeout", f"nothing more within {timeout_s:g} s")
 
 
@@ -329,6 +343,8 @@ def _fault(error: Exception, url: str, proxy: Proxy | None) -> NetworkFaultError
         exhausted_file_descriptors() if unconnected else None
     ):
         return NetworkFaultError("machine", f"{exhausted} ({last})")
+    if unconnected and (why := distrust(last)):
+        return untrusted(f"{host_of(url)}{by}", why)
     if unconnected:
         return NetworkFaultError("connect", f"cannot connect to {host_of(url)}{by} ({last})")
     return NetworkFaultError("broken", f"the connection{by} broke ({last})")

@@ -199,16 +199,16 @@ class SecureConnection(Connection):
             self._flush()
         except (ssl.SSLError, ssl.CertificateError) as error:
             self._flush()  # the server is to know why
-            self._refuse(_why(error))
+            self._refuse(_why(error), _kind(error))
         else:
             self._flush()
             self.ready.set_result(None)
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str, kind: str = "connect") -> None:
         """There is no TLS, so no connection."""
         self._over = True
         if not self.ready.done():
-            self.ready.set_exception(NetworkFaultError("connect", why))
+            self.ready.set_exception(NetworkFaultError(kind, why))
         if self._transport is not None:
             self._transport.close()
 
@@ -290,6 +290,11 @@ def _seen(ready: asyncio.Future[None]) -> None:
     """Whoever connects may have given up before the handshake failed."""
     if not ready.cancelled():
         ready.exception()
+
+
+def _kind(error: Exception) -> str:
+    """The kind of fault that a handshake has ended with."""
+    return "certificate" if isinstance(error, ssl.SSLCertVerificationError) else "connect"
 
 
 def _why(error: Exception) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "Transport",
     "decompressed",
     "host_of",
+    "untrusted",
 ]
 
 #: Maximum bytes of a response body.
@@ -34,6 +35,10 @@ TOO_MUCH_HELD = f"the answers under way exceed {MAX_HELD // 2**20} MiB together"
 UNUSABLE = "not a usable address; give one such as http://127.0.0.1:8000/v1"
 #: Maximum seconds to connect: a host that drops packets is noticed long before the timeout.
 CONNECT_S = 10.0
+
+#: What the libraries for TLS say of a certificate of another host, and of another time.
+_OTHER_NAME = re.compile(r"mismatch|NotValidForName|not valid for name", re.IGNORECASE)
+_TIME = re.compile(r"expired|not yet valid|NotValidYet", re.IGNORECASE)
 
 #: The value of a response header by its name in any case, or `None`.
 Header = Callable[[str], str | None]
@@ -57,9 +62,9 @@ class NetworkFaultError(Exception):
     """There is no complete response.
 
     Attributes:
-        kind: ``connect``, ``proxy`` (no connection through it), ``machine`` (a resource of this
-            machine is exhausted), ``timeout``, ``broken``, ``malformed``, ``endless`` or
-            ``address``.
+        kind: ``connect``, ``certificate`` (the server's is not trusted), ``proxy`` (no connection
+            through it), ``machine`` (a resource of this machine is exhausted), ``timeout``,
+            ``broken``, ``malformed``, ``endless`` or ``address``.
         message: One line without the path of the address, which may contain a secret.
     """
 
@@ -67,6 +72,21 @@ class NetworkFaultError(Exception):
         super().__init__(message)
         self.kind = kind
         self.message = message
+
+
+def untrusted(host: str, why: str) -> NetworkFaultError:
+    """The fault for a server whose certificate is not trusted, which waiting does not mend.
+
+    Args:
+        host: The server.
+        why: As the library for TLS says it.
+    """
+    fix = "set SSL_CERT_FILE to the file of the authority that it is from, if you trust that"
+    if _OTHER_NAME.search(why):
+        fix = "give the address with the name that the certificate is of"
+    elif _TIME.search(why):
+        fix = "have it renewed, and see that the clock of this machine is right"
+    return NetworkFaultError("certificate", f"cannot connect to {host} ({why}); {fix}")
 
 
 def decompressed(body: bytes, encoding: str) -> bytes:

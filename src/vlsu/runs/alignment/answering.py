@@ -11,6 +11,7 @@ from vlsu.runs.alignment.stored_answers import StoredAnswers
 from vlsu.runs.asking.judges import Judge, Respondents
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
+from vlsu.runs.asking.rough_counts import VERDICT_TOKENS
 from vlsu.runs.session import Session
 from vlsu.tasks import read_reply
 
@@ -47,7 +48,10 @@ async def ask_and_judge(
             break
         chunks = partial(_questions, answers, stored, judge, session.progress, set())
         images = session.images(dataset, judge.model)
-        complete = await session.ask(chunks, judge.model, images, judge.outcome, judge.limits)
+        complete = await session.ask(
+            *(chunks, judge.model, images, judge.outcome, judge.limits),
+            answer_tokens=VERDICT_TOKENS,
+        )
     return complete
 
 

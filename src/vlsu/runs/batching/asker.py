@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
-from vlsu.errors import DataError, ModelError, RunError
+from vlsu.errors import ModelError, RunError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
 from vlsu.models.batching.base import (
     Batch,
@@ -28,7 +28,7 @@ from vlsu.runs.asking.progress import Progress
 from vlsu.runs.asking.tally import Tally
 from vlsu.runs.batching.cancelling import cancel
 from vlsu.runs.batching.collecting import MOST_TRIES, Collector, Failed
-from vlsu.runs.batching.costing import likely_cost
+from vlsu.runs.batching.drafting import Drafting
 from vlsu.runs.batching.journal import Draft, Journal, State, SubmittedBatch, explained, in_words
 from vlsu.runs.batching.options import Batching
 from vlsu.runs.batching.provider import (
@@ -36,15 +36,20 @@ from vlsu.runs.batching.provider import (
     DownError,
     InterruptedByUserError,
     Provider,
+    UnknownStateError,
+    server_of,
 )
 from vlsu.runs.stop import Stop, StopReason
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["BatchAsker", "server_of"]
+__all__ = ["BatchAsker"]
 
 #: So many batches in a row that the provider does not accept, and no more are handed in; of those
 #: that only hold more than it takes at once, as many as halving needs.
 _REFUSED, _TOO_MUCH = 3, 20
+#: How often results are fetched of which something cannot be read: what only the transfer has
+#: broken is not asked, and paid for, again.
+_FETCHES = 2
 _GONE = (
     "; if it was handed in with another key, give that one; if the provider has it no more, run "
     "the command once with --batch-cancel, and its requests are asked anew by the next start"
@@ -53,11 +58,6 @@ _GONE = (
 
 class _WaitedEnoughError(Exception):
     """The start waits no longer."""
-
-
-def server_of(model: Model) -> str:
-    """The host that a model's requests go to, as it is shown; empty if it has none."""
-    return str(getattr(model, "destination", "")).partition(",")[0]
 
 
 class BatchAsker:
@@ -74,6 +74,7 @@ class BatchAsker:
         budget: How much may be spent.
         progress: Where progress is reported.
         outcome_of: What a response counts as, for the progress shown.
+        answer_tokens: Tokens that an answer is likely to have.
         on_response: Called with the key of each response that is stored, and the response.
         clock: The time, in seconds.
     """
@@ -91,10 +92,11 @@ class BatchAsker:
         budget: Budget,
         progress: Progress,
         outcome_of: Callable[[Response], Outcome],
+        answer_tokens: int,
         on_response: Callable[[str, Raw, Response], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model, self._images = model, images
+        self._model = model
         self._store, self._journal = store, journal
         self._options, self._deadline, self._clock = options, deadline, clock
         self._budget, self._progress = budget, progress
@@ -106,7 +108,7 @@ class BatchAsker:
         self._provider = Provider(model.spec, service, options, progress, clock)
         self._open: dict[str, SubmittedBatch] = {}
         self._keys: set[str] = set()
-        self._most_requests = service.limits.most_requests
+        self._drafting = Drafting(service, images, budget, answer_tokens)
         self._refused = 0
         #: Why a round left something out.
         self._bound: Stop | None = None
@@ -189,14 +191,16 @@ class BatchAsker:
         try:
             for number, chunk in enumerate(chunks):
                 for key, request in self._to_ask(chunk, seen, first=first):
-                    if (line := self._line(key, request)) is None:
+                    line = self._drafting.line(key, request)
+                    if isinstance(line, Fault):
+                        self._give_up(key, line)
                         continue
-                    if draft is not None and not self._fits(draft, line):
+                    if draft is not None and not self._drafting.fits(draft, line):
                         full, draft = draft, None
                         await self._hand_in(full)
                     if self._postponed or self._cut:
                         break
-                    cost = likely_cost(request, self._budget.price)
+                    cost = self._drafting.likely_cost(request)
                     if not self._affordable(cost, 0.0 if draft is None else draft.likely_cost):
                         break
                     with explained(self._journal.folder):
@@ -218,7 +222,11 @@ class BatchAsker:
     def _to_ask(self, chunk: Chunk, seen: set[str], *, first: bool) -> list[tuple[str, Request]]:
         """What of a chunk is to be handed in, each once."""
         fresh = {p.key: p.task_request.request for p in chunk.planned if p.key not in seen}
-        stored = self._store.stored(list(fresh))
+        # What is out is paid for, whatever another run has put into a shared store meanwhile.
+        out = [key for key in fresh if key in self._keys]
+        stored = self._store.stored([key for key in fresh if key not in self._keys])
+        if out:
+            stored |= self._store.own(out)
         if stored:
             self._collector.answered_before()
         seen.update(fresh)
@@ -233,28 +241,10 @@ class BatchAsker:
             if key not in self._keys and tries.get(key, 0) < MOST_TRIES
         ]
 
-    def _line(self, key: str, request: Request) -> bytes | None:
-        """A request as a line of a batch, unless it can be none."""
-        limits = self._provider.service.limits
-        try:
-            line = self._provider.service.encode(key, request, self._images)
-        except DataError as error:  # this sample's image alone
-            fault = Fault("image", str(error))
-        else:
-            most = min(limits.most_bytes, limits.most_bytes_of_one or limits.most_bytes)
-            if len(line) < most:
-                return line
-            fault = Fault(
-                "bad-request",
-                f"a request of {len(line)} bytes, and a batch takes {most}; run without --batch",
-            )
+    def _give_up(self, key: str, fault: Fault) -> None:
+        """A request that can be part of no batch."""
         self._store.put_error(key, Raw(0, b""), fault, 1)
         self._collector.give_up(key, Failed(Raw(0, b""), fault, Outcome.ERROR), self._journal.tries)
-        return None
-
-    def _fits(self, draft: Draft, line: bytes) -> bool:
-        room = self._provider.service.limits.most_bytes - draft.size
-        return len(draft.keys) < self._most_requests and len(line) < room
 
     def _affordable(self, cost: float, drafted: float) -> bool:
         """Whether a request may be handed in.
@@ -263,17 +253,12 @@ class BatchAsker:
             cost: What it is likely to cost.
             drafted: The same of the batch that it is to be part of, so far.
         """
-        self._bound = self._budget.exhausted()
-        if self._bound is not None:
-            return False
-        most = self._budget.max_cost
         # What is with the provider will be paid for, whichever start handed it in.
         reserved = drafted + sum(each.likely_cost for each in self._open.values())
-        if most is None or self._budget.cost + reserved + cost <= most:
-            return True
-        self._bound = Stop(StopReason.BUDGET, f"--max-cost {most:g} reached", "max_cost")
-        self._left += bool(reserved)  # what it did cost may leave room for more
-        return False
+        self._bound = self._drafting.bound(cost, reserved)
+        if self._bound is not None and self._bound.bound == "max_cost":
+            self._left += bool(reserved)  # what it did cost may leave room for more
+        return self._bound is None
 
     async def _hand_in(self, draft: Draft) -> None:
         with explained(self._journal.folder):
@@ -287,10 +272,8 @@ class BatchAsker:
         try:
             made = await self._provider.handed_in(
                 batch,
-                self._journal.keys(batch) or frozenset(),
-                self._journal.lines_file(batch),
+                self._journal,
                 perhaps_there=perhaps_there,
-                others=self._journal.identifiers,
                 waiting=any(each.state == "submitted" for each in self._open.values()),
             )
         except BatchUnavailableError as error:
@@ -333,9 +316,8 @@ class BatchAsker:
             await self._submit(batch, perhaps_there=True)
             self._left += 1  # nothing more was planned while it waited
             return None
-        identifier = str(batch.id)
         try:
-            about = await self._provider.asked(lambda: self._provider.service.status(identifier))
+            about = await self._provider.status(batch)
             if about.state is BatchState.RUNNING:
                 return about
             if about.state is BatchState.FAILED:
@@ -347,26 +329,44 @@ class BatchAsker:
         except ModelError as error:
             if batch.label not in self._open:
                 raise
-            if self._options.cancel and isinstance(error, BatchGoneError):
-                self._close(batch, "failed")
+            if self._options.cancel and isinstance(error, BatchGoneError | UnknownStateError):
+                await self._leave(batch)
                 return None
             gone = _GONE if isinstance(error, BatchGoneError) else ""
-            raise ModelError(f"{error} (batch {identifier}{gone})") from None
+            raise ModelError(f"{error} (batch {batch.id}{gone})") from None
         return None
 
     async def _collect(self, batch: SubmittedBatch) -> None:
         """Store what a batch that has ended came to."""
         keys, tries = self._journal.keys(batch), self._journal.tries
         identifier = str(batch.id)
-        passed = await self._provider.asked(
-            lambda: self._collector.take(self._provider.service.answers(identifier), keys, tries)
-        )
+        for _ in range(_FETCHES):
+            passed = await self._provider.asked(
+                lambda: self._collector.take(
+                    self._provider.service.answers(identifier), keys, tries
+                )
+            )
+            if not passed.unreadable:
+                break
+        passed.tell_nameless(identifier)
         batch.answered = passed.answered
         self._refused = 0
         try:
             self._left += self._collector.give_back(passed.failed, tries)
         finally:
             self._close(batch, "collected")
+        if not passed.unreadable:  # which somebody may want to look into
+            await self._provider.tidied(batch)
+
+    async def _leave(self, batch: SubmittedBatch) -> None:
+        """Give up a batch that is not known to end, with what is answered of it."""
+        try:
+            await self._collect(batch)
+        except DownError:
+            raise
+        except ModelError:
+            if batch.label in self._open:
+                self._close(batch, "failed")
 
     async def _not_accepted(self, batch: SubmittedBatch, message: str, *, retry: bool) -> None:
         """A batch that the provider does not process: perhaps it takes smaller ones, or later.
@@ -376,6 +376,7 @@ class BatchAsker:
         """
         batch.message = message
         self._close(batch, "failed")
+        await self._provider.tidied(batch)
         self._left += 1
         if self._cut:  # by another batch of this round
             return
@@ -387,7 +388,8 @@ class BatchAsker:
                 "answered is stored: run the same command later to continue, or without --batch"
             )
         if retry:
-            self._most_requests = max(1, min(self._most_requests, batch.requests // 2))
+            fewer = min(self._drafting.most_requests, batch.requests // 2)
+            self._drafting.most_requests = max(1, fewer)
         pause_s = self._options.pause_s * 2.0 ** (self._refused - 1)
         await self._provider.rest(min(pause_s, LONGEST_PAUSE_S))
 

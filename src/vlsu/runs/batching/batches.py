@@ -52,6 +52,7 @@ class Batches:
         budget: Budget,
         progress: Progress,
         outcome_of: Callable[[Response], Outcome],
+        answer_tokens: int,
         on_response: Callable[[str, Raw, Response], None] | None = None,
     ) -> Tally | None:
         """Ask whatever of a plan is not stored; `None` where the model has no batch interface.
@@ -98,6 +99,7 @@ class Batches:
                 budget=budget,
                 progress=progress,
                 outcome_of=outcome_of,
+                answer_tokens=answer_tokens,
                 on_response=on_response,
                 clock=self._clock,
             )

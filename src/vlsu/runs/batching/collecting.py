@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vlsu.errors import ModelError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Response
@@ -17,11 +18,15 @@ from vlsu.runs.store.store import ERROR_BODY, ResponseStore
 
 __all__ = ["MOST_TRIES", "Collector", "Failed", "Pass"]
 
+_log = logging.getLogger(__name__)
+
 #: Batches that a request is part of at most before it is given up.
 MOST_TRIES = 3
 #: Answers that are looked up in the store together.
 _TOGETHER = 256
 _KEY = re.compile("[0-9a-f]{32}")
+#: The kind of fault of an answer that cannot be read, however it came.
+_UNREADABLE = "malformed"
 _NOTHING = Raw(0, b"batch: the batch has no result for this request")
 
 
@@ -39,14 +44,39 @@ class Pass:
     """What the answers of one batch came to.
 
     Attributes:
-        left: Keys of requests of which nothing was heard yet.
+        keys: Of the requests; `None` where they are not known.
+        read: Keys of what could be read.
         failed: What came back without an answer, by key.
         answered: How many had an answer.
+        nameless: How many could not be read, and do not say whose they are.
     """
 
-    left: set[str]
-    failed: dict[str, Failed]
+    keys: frozenset[str] | None
+    read: set[str] = field(default_factory=set)
+    failed: dict[str, Failed] = field(default_factory=dict)
     answered: int = 0
+    nameless: int = 0
+
+    def wants(self, key: str) -> bool:
+        """Whether an answer is one to these requests, and the first that can be read."""
+        asked = _KEY.fullmatch(key) if self.keys is None else key in self.keys
+        return bool(asked) and key not in self.read
+
+    def tell_nameless(self, batch: str) -> None:
+        """Say how many answers of a batch are left out since they do not say whose they are."""
+        if self.nameless:
+            _log.warning(
+                "batch %s: lines of its results that do not say which request they answer: %d; "
+                "they are left out",
+                *(batch, self.nameless),
+            )
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether answers were there that could not be read."""
+        return bool(self.nameless) or any(
+            each.fault.kind == _UNREADABLE for each in self.failed.values()
+        )
 
 
 class Collector:
@@ -103,35 +133,39 @@ class Collector:
             RunError: They cannot be stored.
         """
         self._store.flush()  # what an earlier try took in is seen as stored
-        passed = Pass(set(keys or ()), {})
-        heard: set[str] = set()
-        group: list[BatchAnswer] = []
-        async for answer in answers:
-            asked = _KEY.fullmatch(answer.key) if keys is None else answer.key in passed.left
-            if not asked or answer.key in heard:
+        passed = Pass(keys)
+        group: dict[str, Raw] = {}
+        async for key, raw in answers:
+            passed.nameless += not key
+            if key in group:  # a second one, which matters if the first cannot be read
+                self._put(group, passed, tries)
+                group.clear()
+            if not passed.wants(key):
                 continue
-            passed.left.discard(answer.key)
-            heard.add(answer.key)
-            group.append(answer)
+            group[key] = raw
             if len(group) >= _TOGETHER:
                 self._put(group, passed, tries)
                 group.clear()
         self._put(group, passed, tries)
-        for key in passed.left:
+        for key in (keys or frozenset()) - passed.read - passed.failed.keys():
             passed.failed[key] = self._failed(_NOTHING)
         self._store.flush()
         return passed
 
-    def _put(self, group: list[BatchAnswer], passed: Pass, tries: dict[str, int]) -> None:
-        there = self._store.stored([answer.key for answer in group])
+    def _put(self, group: dict[str, Raw], passed: Pass, tries: dict[str, int]) -> None:
+        # In the run's own store alone: what another run has asked too, both have paid for.
+        there = self._store.own([*group])
         marked: set[str] = set()
         if there and self._batched:
-            self._store.flush()  # what was taken over from another store is kept as such
             kept = self._store.tokens([*there])
-            marked = {key for key, each in kept.items() if each.batched or each.taken_over}
-        for key, raw in group:
+            marked = {key for key, each in kept.items() if each.batched}
+        for key, raw in group.items():
             response = self._model.read(raw)
+            if response.fault is None or response.fault.kind != _UNREADABLE:
+                passed.read.add(key)
+                passed.failed.pop(key, None)
             if key in there:  # by a start that was killed while it collected
+                passed.read.add(key)
                 passed.answered += 1
                 if self._batched and key not in marked and response.fault is None:
                     self._store.put_usage(key, self._model.spec, response, batched=True)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from glob import escape
 from pathlib import Path
 
 from vlsu.errors import DataError, RunError
@@ -127,7 +128,7 @@ class FileAsker:
 
         passed = await self._collector.take(answers(), wanted, {})
         for key, each in passed.failed.items():
-            if key not in passed.left and not each.fault.retry:
+            if not each.fault.retry:
                 self._give_up(key, each.raw, each.fault, each.outcome)
 
     def _give_up(self, key: str, raw: Raw, fault: Fault, outcome: Outcome) -> None:
@@ -145,6 +146,9 @@ class FileAsker:
             return
         temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
         try:
+            # By a start that was killed.
+            for left in file.parent.glob(f".{escape(file.name)}.*.tmp"):
+                left.unlink(missing_ok=True)
             with temporary.open("xb") as lines:
                 yield lambda line: lines.writelines((line, b"\n"))
                 lines.flush()

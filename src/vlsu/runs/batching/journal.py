@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 _VERSION = 1
 State = Literal["intended", "submitted", "collected", "failed"]
 _OPEN = ("intended", "submitted")
+#: A file of keys that was not complete yet.
+_HALF_WRITTEN = re.compile(r"\.vlsu-[0-9a-f]+\.keys\.\d+\.tmp")
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ class SubmittedBatch:
         answered: Of its requests, how many had an answer.
         message: Why it was not accepted.
         likely_cost: What it is likely to cost, in the currency of the price; 0 without one.
+        file: The provider's name of the uploaded file of its requests, if there is one.
     """
 
     label: str
@@ -61,6 +65,7 @@ class SubmittedBatch:
     answered: int = 0
     message: str = ""
     likely_cost: float = 0.0
+    file: str | None = None
 
     @property
     def open(self) -> bool:
@@ -175,6 +180,11 @@ class Journal:
         self.batches.append(batch)
         self.write()
 
+    def uploaded(self, batch: SubmittedBatch, name: str) -> None:
+        """Record that the provider has the file of a batch's requests."""
+        batch.file = name
+        self.write()
+
     def submitted(self, batch: SubmittedBatch, identifier: str) -> None:
         """Record that the provider has a batch."""
         batch.id, batch.state = identifier, "submitted"
@@ -199,7 +209,8 @@ class Journal:
             raise RunError(f"{self.folder}: is a link, which is not followed; remove it")
         with contextlib.suppress(FileNotFoundError):
             for file in self.folder.iterdir():
-                if file.suffix in (".jsonl", ".keys") and file.stem not in known:
+                whole = file.suffix in (".jsonl", ".keys")
+                if (whole and file.stem not in known) or _HALF_WRITTEN.fullmatch(file.name):
                     file.unlink(missing_ok=True)
 
 
@@ -302,6 +313,7 @@ def _batch(tree: dict[str, Any]) -> SubmittedBatch:
         raise ValueError
     batch.requests, batch.since = int(batch.requests), float(batch.since)
     batch.likely_cost = float(batch.likely_cost)
+    batch.file = None if batch.file is None else str(batch.file)
     return batch
 
 

@@ -4,30 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from functools import partial
 from typing import TypeVar
 
 from vlsu.errors import ModelError, RunError
-from vlsu.models.batching.base import Batch, BatchService, BatchUnavailableError
+from vlsu.models.base import Model
+from vlsu.models.batching.base import Batch, BatchService, BatchState, BatchUnavailableError
 from vlsu.runs.asking.progress import Progress
-from vlsu.runs.batching.journal import SubmittedBatch
+from vlsu.runs.batching.journal import Journal, SubmittedBatch
 from vlsu.runs.batching.options import Batching
 
-__all__ = ["LONGEST_PAUSE_S", "DownError", "InterruptedByUserError", "Provider"]
+__all__ = [
+    "LONGEST_PAUSE_S",
+    "DownError",
+    "InterruptedByUserError",
+    "Provider",
+    "UnknownStateError",
+    "server_of",
+]
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 #: Seconds between two looks at a batch at most.
 LONGEST_PAUSE_S = 60.0
+#: Seconds after which nothing more is expected of a batch in an unknown state; the providers end
+#: one after 24 or 48 hours.
+LONGEST_UNKNOWN_S = 3 * 86400
+#: Seconds for deleting what a batch leaves at the provider.
+TIDYING_S = 10.0
 #: A batch that was just handed in and is not listed is looked for once more, after so many pauses.
 _SETTLING = 2
 #: Seconds after which a batch that was handed in is listed for certain.
 _LISTED_S = 600.0
 
 
+def server_of(model: Model) -> str:
+    """The host that a model's requests go to, as it is shown; empty if it has none."""
+    return str(getattr(model, "destination", "")).partition(",")[0]
+
+
 class DownError(ModelError):
     """The provider has not answered for too long."""
+
+
+class UnknownStateError(ModelError):
+    """A batch has been in a state that is not known for longer than any batch may take."""
 
 
 class InterruptedByUserError(Exception):
@@ -61,6 +86,8 @@ class Provider:
         #: Since when calls have come to nothing, and how many in a row.
         self._down_since: float | None = None
         self._failures = 0
+        #: Labels and unknown states that were said.
+        self._said: set[tuple[str, str]] = set()
 
     def stop(self) -> None:
         """End as soon as nothing is under way; a second call ends at once."""
@@ -102,24 +129,41 @@ class Provider:
                 self._reached()
                 return result
 
+    async def status(self, batch: SubmittedBatch) -> Batch:
+        """Where a batch is; a state that is not known is said, and waited for within a bound.
+
+        Raises:
+            DownError: The provider has not answered for too long.
+            UnknownStateError: It is in such a state for too long.
+        """
+        about = await self.asked(lambda: self.service.status(str(batch.id)))
+        if about.state is not BatchState.RUNNING or not about.unknown:
+            return about
+        if time.time() - batch.since > LONGEST_UNKNOWN_S:
+            raise UnknownStateError(
+                f"{self._spec}: the provider says {about.unknown!r} of a batch that was handed in "
+                f"more than {LONGEST_UNKNOWN_S / 86400:g} days ago, which is no state that is "
+                "known here; see there what became of it; --batch-cancel gives it up, with what "
+                "is answered of it"
+            )
+        if (batch.label, about.unknown) not in self._said:
+            self._said.add((batch.label, about.unknown))
+            _log.warning(
+                "%s: the provider says %r of batch %s, which is no state that is known here; it "
+                "is waited for as one that runs, for %g days at most",
+                *(self._spec, about.unknown, batch.id, LONGEST_UNKNOWN_S / 86400),
+            )
+        return about
+
     async def handed_in(
-        self,
-        batch: SubmittedBatch,
-        keys: frozenset[str],
-        lines: Path,
-        *,
-        perhaps_there: bool,
-        others: frozenset[str],
-        waiting: bool,
+        self, batch: SubmittedBatch, journal: Journal, *, perhaps_there: bool, waiting: bool
     ) -> Batch | None:
         """Hand a batch in, once.
 
         Args:
             batch: The batch, recorded.
-            keys: Of its requests.
-            lines: Its requests.
+            journal: Where it is recorded.
             perhaps_there: Whether an earlier try may have succeeded, of which nothing is known.
-            others: Identifiers of the run's other batches.
             waiting: Whether some of these are not over, so that their end may be waited for.
 
         Returns:
@@ -132,6 +176,8 @@ class Provider:
             RunError: The file of its requests is gone.
         """
         since, failures = self._down_since, 0
+        keys, lines = journal.keys(batch) or frozenset(), journal.lines_file(batch)
+        others = journal.identifiers
         while True:
             if perhaps_there and (found := await self.found(batch, keys, others)) is not None:
                 return found
@@ -142,7 +188,13 @@ class Provider:
                     "next start"
                 )
             try:
-                made = await self.service.submit(batch.label, lines, batch.requests)
+                made = await self.service.submit(
+                    batch.label,
+                    lines,
+                    batch.requests,
+                    uploaded=batch.file or "",
+                    on_upload=partial(journal.uploaded, batch),
+                )
                 if not made.id:  # it may have been taken, and is looked for
                     raise BatchUnavailableError("the server's answer names no batch")
             except BatchUnavailableError as error:
@@ -179,6 +231,19 @@ class Provider:
             await self.rest(_SETTLING * self._options.pause_s)
             found = await self.asked(find)
         return found
+
+    async def tidied(self, batch: SubmittedBatch) -> None:
+        """Delete what a batch leaves at the provider: its answers are stored, or there are none.
+
+        That is tried once, and nothing depends on it: the provider has a date for it too.
+        """
+        if batch.id is None:
+            return
+        try:
+            async with asyncio.timeout(TIDYING_S):
+                await self.service.tidy(batch.id, batch.file or "")
+        except (ModelError, TimeoutError) as error:
+            _log.debug("%s: batch %s is left at the provider: %s", self._spec, batch.id, error)
 
     def _reached(self) -> None:
         self._down_since, self._failures = None, 0

@@ -12,7 +12,7 @@ from vlsu.runs.store.digest_index import DIGEST, DigestIndex, digests_of
 from vlsu.runs.store.lookup import Lookup
 from vlsu.runs.store.stored_keys import SEGMENT, StoredKeys
 from vlsu.runs.store.tables import BATCH, Batch, StoredRow
-from vlsu.runs.store.usage import ASKED, BATCHED
+from vlsu.runs.store.usage import BATCHED
 
 __all__ = ["Appender"]
 
@@ -130,13 +130,13 @@ class Appender:
             for key, spec, *others in rows
             if key in known
         ]
-        # What is said again to have come in a batch is marked so; all else stays as it was kept.
+        # What is said again to have come in a batch was paid for; all else stays as it was kept.
         _insert(
             self._connection,
             "INSERT INTO response_tokens",
             written,
             f"ON CONFLICT (number) DO UPDATE SET origin = {BATCHED} "
-            f"WHERE excluded.origin = {BATCHED} AND origin = {ASKED}",
+            f"WHERE excluded.origin = {BATCHED}",
         )
 
     def _spec(self, spec: str) -> int:

@@ -11,7 +11,10 @@ from vlsu.runs.store.salvage import PAGE
 from vlsu.runs.store.schema import check_schema, make_harmless
 from vlsu.runs.writing import create_file
 
-__all__ = ["beside", "connect", "connect_read_only"]
+__all__ = ["REPLACING", "beside", "connect", "connect_read_only"]
+
+#: Of the complete file that takes the place of a damaged one; see `vlsu.runs.store.replacement`.
+REPLACING = ".replacing"
 
 
 def connect(path: Path, most_pages: int | None = None) -> sqlite3.Connection:
@@ -43,10 +46,14 @@ def connect(path: Path, most_pages: int | None = None) -> sqlite3.Connection:
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open a store only to read it; nothing is made or changed, and its schema is checked.
 
+    Where a replacement of a damaged file was interrupted, what replaces it is read.
+
     Raises:
         RunError: It is no regular file.
         sqlite3.Error: It cannot be opened, or has other tables than a store.
     """
+    if beside(path, REPLACING).exists():
+        path = beside(path, REPLACING)
     if path.exists() and not is_regular(path):
         raise RunError(f"{path}: is not a regular file; remove it")
     uri = f"{path.absolute().as_uri()}?mode=ro"

@@ -23,26 +23,27 @@ _RECENT = 32_768
 
 def digests_of(keys: Sequence[str]) -> bytes:
     """16 bytes for each key: those it names in hexadecimal digits, else a hash of it."""
-    joined = "".join(keys)
-    if len(joined) == 2 * DIGEST * len(keys) and all(len(key) == 2 * DIGEST for key in keys):
-        try:
-            digests = bytes.fromhex(joined)
-        except ValueError:
-            digests = b""
-        if digests.hex() == joined:
-            return digests
-    return b"".join(map(_digest, keys))
+    named = _named(keys)
+    return b"".join(map(_digest, keys)) if named is None else named
 
 
 def _digest(key: str) -> bytes:
-    if len(key) == 2 * DIGEST:
-        try:
-            digest = bytes.fromhex(key)
-        except ValueError:
-            digest = b""
-        if digest.hex() == key:
-            return digest
+    named = _named([key])
+    if named is not None:
+        return named
     return hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=DIGEST).digest()
+
+
+def _named(keys: Sequence[str]) -> bytes | None:
+    """The digests that all of these keys name in hexadecimal digits; `None` if one names none."""
+    joined = "".join(keys)
+    if any(len(key) != 2 * DIGEST for key in keys):
+        return None
+    try:
+        digests = bytes.fromhex(joined)
+    except ValueError:
+        return None
+    return digests if digests.hex() == joined else None
 
 
 class DigestIndex:

@@ -12,7 +12,8 @@ from pathlib import Path
 from vlsu.errors import RunError
 from vlsu.runs.store.connections import beside, connect_read_only
 from vlsu.runs.store.recognition import may_be_store
-from vlsu.runs.store.sqlite_errors import DamagedStoreError, store_error
+from vlsu.runs.store.salvage import readable_rows
+from vlsu.runs.store.sqlite_errors import DamagedStoreError, rescue, store_error
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.store.tables import Batch
 from vlsu.runs.writing import sync_folder
@@ -127,16 +128,18 @@ def verified(path: Path) -> Verified:
     tally = _Tally()
     try:
         with closing(connect_read_only(file)) as connection:
-            for (line,) in connection.execute("PRAGMA integrity_check(5)"):
-                if line != "ok":
-                    tally.problems.append(" ".join(str(line).split())[:200])
+            if connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+                tally.problems.append(
+                    f"{file}: its pages do not fit together, as after a fault of a disk or a copy"
+                )
         with closing(ResponseStore(file, read_only=True)) as store:
             for keys in store.stored_keys():
                 tally.read(store, keys)
-    except sqlite3.Error as error:
-        tally.problems.append(str(store_error(file, error, read_only=True)))
-    except DamagedStoreError as error:
-        tally.problems.append(str(error))
+    except (sqlite3.Error, DamagedStoreError) as error:
+        if isinstance(error, sqlite3.Error):
+            tally.unreadable(file, store_error(file, error, read_only=True))
+        else:
+            tally.unreadable(file, error)
     return Verified(file, tally.sound, tally.damaged, tuple(tally.problems))
 
 
@@ -145,6 +148,19 @@ class _Tally:
     sound: int = 0
     damaged: int = 0
     problems: list[str] = field(default_factory=list)
+
+    def unreadable(self, file: Path, error: Exception) -> None:
+        """SQLite does not get through the file: what can be read out of it page by page."""
+        readable = len({key for key, *_ in readable_rows(file)})
+        self.sound, self.damaged = readable, 0
+        if isinstance(error, DamagedStoreError) and readable:
+            responses = "1 response" if readable == 1 else f"{readable:,} responses"
+            self.problems.append(
+                f"{file}: damaged, so that only {responses} can be read out of it, past what is "
+                f"broken; {rescue(file)}"
+            )
+        else:
+            self.problems.append(str(error))
 
     def read(self, store: ResponseStore, keys: Sequence[str]) -> None:
         """Read these responses together, or one by one where that fails."""

@@ -107,7 +107,7 @@ def readable_usage(database: Path, keys: Mapping[int, str]) -> Iterator[UsageRow
             continue
         # One that came in a batch after all was marked so later; else one of the two is not its.
         same = (*before[:2], *before[3:]) == (*row[:2], *row[3:])
-        marked = same and {before[2], origin} == {ASKED, BATCHED}
+        marked = same and BATCHED in (before[2], origin)
         found[key] = (key, named, BATCHED, *counts) if marked else None
     yield from (row for row in found.values() if row is not None)
 

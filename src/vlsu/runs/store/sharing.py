@@ -48,7 +48,7 @@ class SharingStore(ResponseStore):
 
     def stored(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a response; one only in the other store is taken over."""
-        there = super().stored(keys)
+        there = self.own(keys)
         if self._both:
             self._give(there)
         missing = [key for key in dict.fromkeys(keys) if key not in there]
@@ -107,7 +107,7 @@ class _SharingReader(ResponseStore):
 
     def stored(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a response in either."""
-        return super().stored(keys) | self._behind.stored(keys)
+        return self.own(keys) | self._behind.stored(keys)
 
     def responses(self, keys: Sequence[str]) -> dict[str, Stored]:
         """The responses of these keys in either."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from vlsu._machine import exhausted_file_descriptors
 from vlsu.errors import RunError
 
-__all__ = ["DamagedStoreError", "damaged_store_error", "store_error"]
+__all__ = ["DamagedStoreError", "damaged_store_error", "rescue", "store_error"]
 
 #: SQLite's codes for a file, or a value in it, that it did not write.
 _DAMAGE = (
@@ -61,16 +61,22 @@ def damaged_store_error(path: Path, what: str, *, read_only: bool) -> DamagedSto
     """That a store is damaged, and what to do about it."""
     if read_only and not (path.parent / "run.yaml").exists():
         return DamagedStoreError(
-            f"{path}: no store of responses, or damaged ({what}); a run with --store {path.name} "
-            "saves what can be read of a damaged one"
+            f"{path}: no store of responses, or damaged ({what}); {rescue(path)} of a damaged one"
         )
     if read_only:
-        return DamagedStoreError(
-            f"{path}: damaged ({what}); delete the judgments.parquet beside it and run the same "
-            "vlsu run command: it saves what can be read and asks for the rest"
-        )
+        return DamagedStoreError(f"{path}: damaged ({what}); {rescue(path)}")
     return DamagedStoreError(
         f"{path}: damaged ({what}); run the same command again to ask for what is lost"
+    )
+
+
+def rescue(path: Path) -> str:
+    """What saves the readable part of a damaged store."""
+    if not (path.parent / "run.yaml").exists():
+        return f"a run with --store {path.name} saves what can be read"
+    return (
+        "delete the judgments.parquet beside it and run the same vlsu run command: it saves what "
+        "can be read and asks for the rest"
     )
 
 

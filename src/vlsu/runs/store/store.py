@@ -20,7 +20,7 @@ from vlsu.runs.store.appending import Appender
 from vlsu.runs.store.connections import beside, connect, connect_read_only
 from vlsu.runs.store.lookup import Lookup
 from vlsu.runs.store.reading import Stored, StoreReader
-from vlsu.runs.store.replacement import replace_damaged
+from vlsu.runs.store.replacement import end_replacement, replace_damaged
 from vlsu.runs.store.salvage import checksum
 from vlsu.runs.store.schema import check_schema, renew_schema
 from vlsu.runs.store.stored_keys import StoredKeys
@@ -98,31 +98,35 @@ class ResponseStore(StoreReader):
         """A connection to a sound file with all tables."""
         if self._read_only:
             return self._connect()
-        salvaged = self._beside(".salvaged")
-        if salvaged.exists() and not self.path.exists():
-            salvaged.replace(self.path)  # a salvage that was interrupted at its last step
-        # A file that was closed has no log; its last user was killed or the power failed.
-        closed = not self._beside("-wal").exists()
+        end_replacement(self.path)
+        if self.path.exists() and beside(self.path, "-wal").exists():
+            self._check()
         connection = self._connect()
         try:
             check_schema(connection)
-            if not closed:
-                verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if verdict != "ok":
-                    raise sqlite3.DatabaseError(f"malformed: {verdict}")
             renew_schema(connection)  # which finds out whether it can be written, too
         except BaseException:
             connection.close()
             raise
         return connection
 
+    def _check(self) -> None:
+        """Check a file that was not closed: its last user was killed, or the power failed.
+
+        It is only read, for SQLite removes the log of a damaged file that is open to be written.
+
+        Raises:
+            sqlite3.DatabaseError: It is damaged.
+        """
+        with closing(connect_read_only(self.path)) as connection:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {verdict}")
+
     def _connect(self) -> sqlite3.Connection:
         if self._read_only:
             return connect_read_only(self.path)
         return connect(self.path, self._most_pages)
-
-    def _beside(self, suffix: str) -> Path:
-        return beside(self.path, suffix)
 
     # Damage
 

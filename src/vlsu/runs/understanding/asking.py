@@ -15,6 +15,7 @@ from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
 from vlsu.runs.asking.plan import Chunk, Selection, plan, unanswered
+from vlsu.runs.asking.rough_counts import ANSWER_TOKENS, answer_tokens
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.judging import ParsedResponses, judged
 from vlsu.runs.record import distinct_requests
@@ -100,7 +101,10 @@ class Asking:
         else:
             first = partial(self._first.chunks, fresh, by_image=True)
             outcome, limits = self._first.likely.outcome, self._limits
-            if not await session.ask(first, self._model, self.images, outcome, limits):
+            if not await session.ask(
+                *(first, self._model, self.images, outcome, limits),
+                answer_tokens=ANSWER_TOKENS,
+            ):
                 return False
             narrowed = self._first.narrowed
             plans = [partial(narrowed, fresh, session.store, by_image=True, lacking=lacking)]
@@ -114,7 +118,9 @@ class Asking:
             plans = [partial(_one_after_the_other, parts)]
         for planned in plans:
             if not await session.ask(
-                planned, self._model, self.images, self._outcome, self._limits, self._parsed.add
+                *(planned, self._model, self.images, self._outcome, self._limits),
+                self._parsed.add,
+                answer_tokens=answer_tokens(task, self._model),
             ):
                 return False
         self.needed -= len(lacking)

@@ -46,6 +46,11 @@ class Replay:
     """
 
     def __init__(self, path: str | Path, model: Model) -> None:
+        if Path(path).is_file():
+            raise UsageError(
+                f"{path}: is a file; --replay takes the folder of a finished run, which says what "
+                "was asked (a file of responses goes to --store)"
+            )
         folder = RunFolder(path)
         record = folder.record()
         if record["task"] != "understanding" or "ensemble" in record:
