@@ -122,12 +122,21 @@ def test_what_another_thread_grades_is_waited_for():
     assert second[0] == first[0]
 
 
-def test_who_waited_for_a_part_that_failed_is_told_and_may_ask_again():
+def test_who_waited_for_a_part_that_failed_with_others_grades_it_by_itself():
     parts = Held()
     shared = request(None, "shared")
     first, second = two_at_once(parts, [shared, request(None, "bad")], [shared, request(None, "x")])
+    assert str(first) == "no grade"
+    assert parts.asked == [["shared", "bad"], ["x"], ["shared"]]
+    assert second == FusedAnswerer(parts).answer([shared, request(None, "x")], Shelf())  # type: ignore[arg-type]
+
+
+def test_who_waited_for_a_part_that_fails_is_told_of_it():
+    parts = Held()
+    bad = request(None, "bad")
+    first, second = two_at_once(parts, [bad], [bad, request(None, "x")])
     assert [str(error) for error in (first, second)] == ["no grade", "no grade"]
-    assert len(FusedAnswerer(parts).answer([shared], Shelf())) == 1  # type: ignore[arg-type]
+    assert parts.asked == [["bad"], ["x"], ["bad"]]
 
 
 def test_an_image_that_cannot_be_read_fails_its_own_requests_alone():

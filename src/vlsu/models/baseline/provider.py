@@ -182,7 +182,13 @@ class FusedAnswerer:
         with self._lock:
             while len(self._grades) > _REMEMBERED:
                 del self._grades[next(iter(self._grades))]
-        return {part: future.result() for part, future in found.items()}
+        grades = {}
+        for part, future in found.items():
+            if future.exception() is None:
+                grades[part] = future.result()
+            else:  # perhaps for another part that was in hand with it
+                grades |= self._graded([part], images)
+        return grades
 
     def _grade(self, parts: Mapping[Part, Future[Grade]], images: ImageSource) -> None:
         packed = [
