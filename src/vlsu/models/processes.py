@@ -23,7 +23,7 @@ from typing import IO, Any, Protocol
 
 from vlsu.models.base import ImageSource, Request
 
-__all__ = ["Packed", "Parallel", "cores"]
+__all__ = ["Packed", "Parallel", "Pool", "cores"]
 
 #: Before each message, its length in bytes.
 _LENGTH = struct.Struct(">Q")
@@ -73,11 +73,9 @@ class Parallel:
         self.modalities = answerer.modalities
         self.takes_instructions = answerer.takes_instructions
         self.count = cores() if count is None else count
-        self._factory = factory
         self._left = after
         self._here = threading.Lock()
-        self._idle: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
-        self._fill()
+        self._pool = Pool(factory, self.count)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.answerer, name)
@@ -93,21 +91,54 @@ class Parallel:
             with self._here:
                 self._left -= len(requests)
                 return self.answerer.answer_packed(packed)
+        try:
+            return self._pool.answer(packed)
+        except (OSError, EOFError):  # it could not be started, or it was killed
+            with self._here:
+                return self.answerer.answer_packed(packed)
+
+    def close(self) -> None:
+        """End the processes; a later batch starts new ones."""
+        self._pool.close()
+
+
+class Pool:
+    """Processes that each answer one batch at a time, started when they are first needed.
+
+    Args:
+        factory: ``module:name`` of what makes in a process what answers there: something with the
+            method ``answer_packed`` of `Packed`.
+        count: How many.
+    """
+
+    def __init__(self, factory: str, count: int) -> None:
+        self.count = count
+        self._factory = factory
+        self._idle: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
+        self._fill()
+
+    def answer(self, packed: Sequence[object]) -> list[Any]:
+        """Answer a batch, in order; several threads may call it.
+
+        Raises:
+            EOFError: The process has ended; another takes its place.
+            OSError: Likewise, or none can be started.
+            Exception: Whatever answering raised.
+        """
         process = self._idle.get()
         try:
             process = process or _Process(self._factory)
             return process.answer(packed)
-        except (OSError, EOFError):  # it could not be started, or it was killed
+        except (OSError, EOFError):
             if process is not None:
                 process.close()
             process = None
-            with self._here:
-                return self.answerer.answer_packed(packed)
+            raise
         finally:
             self._idle.put(process)
 
     def close(self) -> None:
-        """End the processes; a later batch starts new ones."""
+        """End the processes, once they have answered; a later batch starts new ones."""
         for _ in range(self.count):
             if (process := self._idle.get()) is not None:
                 process.close()
@@ -138,7 +169,7 @@ class _Process:
             start_new_session=True,  # an interrupt is for those who ask
         )
 
-    def answer(self, packed: Sequence[object]) -> _Answers:
+    def answer(self, packed: Sequence[object]) -> list[Any]:
         """Answer a batch.
 
         Raises:

@@ -35,6 +35,7 @@ __all__ = [
     "plan",
     "planned",
     "rank",
+    "rows",
     "samples",
     "unanswered",
 ]
@@ -177,6 +178,29 @@ def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -
             rows = selection.frame(dataset).select(COLUMNS)
             for part in rows.collect_batches(chunk_size=READ, maintain_order=True):
                 yield from map(to_sample, part.iter_rows())
+
+
+def rows(dataset: Dataset, selection: Selection, size: int) -> Iterator[pl.DataFrame]:
+    """The rows of the samples that a run covers, in the dataset's order, so many at a time.
+
+    Args:
+        dataset: The dataset.
+        selection: Which of its samples.
+        size: Rows of each part but the last, which may have fewer.
+
+    Raises:
+        DataError: A file of samples is damaged.
+    """
+    held = pl.DataFrame()
+    with dataset.reading():
+        frame = selection.frame(dataset).select(COLUMNS)
+        for part in frame.collect_batches(chunk_size=size, maintain_order=True):
+            held = pl.concat([held, part]) if held.height else part
+            while held.height >= size:
+                yield held[:size]
+                held = held[size:]
+    if held.height:
+        yield held
 
 
 def _by_image(dataset: Dataset, selection: Selection) -> Iterator[pl.DataFrame]:

@@ -14,14 +14,15 @@ from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
-from vlsu.runs.asking.plan import Chunk, Selection, plan, unanswered
+from vlsu.runs.asking.plan import Chunk, Selection, plan, rows, unanswered
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.judging import ParsedResponses, judged
+from vlsu.runs.judging import SAMPLES, ParsedResponses, judged
 from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
 from vlsu.runs.understanding.first_pass import first_pass
+from vlsu.runs.understanding.part_judging import WORTH, PartsJudge, judged_rows
 from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.reruns import numbered
 from vlsu.runs.understanding.swaps import Swaps
@@ -43,6 +44,7 @@ class Asking:
         draws: Answers to each request; the further ones are asked for after the first of all.
         system: The user's system prompt, if there is one.
         replay: Where the answers come from, if nothing is asked.
+        parts: What judges many samples, if they can be judged in several processes.
 
     Attributes:
         needed: Different requests that the samples asked about so far need.
@@ -59,6 +61,7 @@ class Asking:
         draws: int = 1,
         system: str | None = None,
         replay: Replay | None = None,
+        parts: PartsJudge | None = None,
     ) -> None:
         self.session = session
         self.images = session.images(dataset, model)
@@ -71,6 +74,7 @@ class Asking:
         self._stored = 0
         self._first = first_pass(dataset, model, policy, task, system)
         self._replay = replay
+        self._parts = None if self._first is not None or replay is not None else parts
 
     async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
         """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked.
@@ -135,18 +139,25 @@ class Asking:
 
     def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Judgments and gold grades of these samples, in batches."""
-        if self._first is None:
-            chunks = plan(self._dataset, selection, self._task, self._keys)
-        else:
-            chunks = self._first.narrowed(selection, self.session.store)
-        if self._replay is not None:
-            chunks = self._replay.chunks(chunks)
         if self._links is None:
             self._links = self._dataset.links()
-        for judgments, gold in judged(
-            chunks, self.session.store, self._model, self._task, self._parsed
-        ):
+        for judgments, gold in self._frames(selection):
             yield judgments, with_links(gold, self._links)
+
+    def _frames(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        store, model, task = self.session.store, self._model, self._task
+        size = selection.size(self._dataset) * len(task.modalities)
+        if self._parts is not None and size >= WORTH:
+            parts = rows(self._dataset, selection, SAMPLES)
+            here = partial(judged_rows, store=store, model=model, task=task)
+            return self._parts.judged(parts, here)
+        if self._first is None:
+            chunks = plan(self._dataset, selection, task, self._keys)
+        else:
+            chunks = self._first.narrowed(selection, store)
+        if self._replay is not None:
+            chunks = self._replay.chunks(chunks)
+        return judged(chunks, store, model, task, self._parsed)
 
     def judged_again(self, selection: Selection) -> Iterator[pl.DataFrame]:
         """Judgments of the further draws, in batches, as ``reruns.parquet``."""
