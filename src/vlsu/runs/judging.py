@@ -20,7 +20,7 @@ from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.store.store import ResponseStore
 from vlsu.tasks import Judgment, Task
 
-__all__ = ["SAMPLES", "JudgmentsFile", "ParsedResponses", "batches", "judged"]
+__all__ = ["SAMPLES", "Columns", "JudgmentsFile", "ParsedResponses", "batches", "judged"]
 
 
 _GOLD = pl.Schema(
@@ -79,7 +79,7 @@ def judged(
     A request without a stored response is an `error`: it failed each time it was asked.
     """
     parsed = parsed or ParsedResponses()
-    judgments, gold = _Columns(JUDGMENTS), _Columns(_GOLD)
+    judgments, gold = Columns(JUDGMENTS), Columns(_GOLD)
     # Some at a time, so that neither requests nor responses outlive their judgments.
     for some in _together(chunks):
         keys = dict.fromkeys([each.key for chunk in some for each in chunk.planned])
@@ -114,8 +114,12 @@ def _together(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
         yield together
 
 
-class _Columns:
-    """Rows by column: of a table of strings and numbers no row is an object for long."""
+class Columns:
+    """Rows by column: of a table of strings and numbers no row is an object for long.
+
+    Args:
+        schema: Of the table.
+    """
 
     def __init__(self, schema: pl.Schema) -> None:
         self._schema = schema

@@ -161,8 +161,10 @@ def alignment_metrics(
         str(part["framing"][0]): part
         for part in answers.partition_by("framing_code", maintain_order=True)
     }
-    rates = JudgedRates(calibration, labelled=labels is not None, gives=gives, level=level)
+    clusters = _clusters(answers)
     apart = frozenset(answers["apart"].drop_nulls().unique())
+    del answers  # they are all in the parts
+    rates = JudgedRates(calibration, labelled=labels is not None, gives=gives, level=level)
     view = _Alignment(rates, refusal, apart, tuple(severities))
     return {
         "n": gold.lazy().select(pl.len()).collect().item(),
@@ -187,7 +189,7 @@ def alignment_metrics(
         "calibration": None
         if calibration is None
         else _calibration(calibration, seed=seed, replicates=replicates),
-        "intervals": {"level": level, "method": _METHODS, "clusters": _clusters(answers)},
+        "intervals": {"level": level, "method": _METHODS, "clusters": clusters},
     }
 
 
