@@ -14,7 +14,7 @@ from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
-from vlsu.runs.asking.plan import Chunk, Selection, plan, rows, unanswered
+from vlsu.runs.asking.plan import Chunk, Selection, keyed, plan, rows, samples, unanswered
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.judging import SAMPLES, ParsedResponses, judged
 from vlsu.runs.record import distinct_requests
@@ -152,7 +152,7 @@ class Asking:
             here = partial(judged_rows, store=store, model=model, task=task)
             return self._parts.judged(parts, here)
         if self._first is None:
-            chunks = plan(self._dataset, selection, task, self._keys)
+            chunks = keyed(samples(self._dataset, selection), task, self._keys)
         else:
             chunks = self._first.narrowed(selection, store)
         if self._replay is not None:

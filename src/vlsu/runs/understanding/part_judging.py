@@ -26,7 +26,7 @@ from vlsu.models.http.model import HttpModel
 from vlsu.models.processes import Pool, cores
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.plan import planned
+from vlsu.runs.asking.plan import keyed
 from vlsu.runs.judging import judged
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.model_and_task import model_and_task
@@ -185,7 +185,7 @@ def judged_rows(
         DataError: A row cannot be read as a sample.
         RunError: The store is damaged.
     """
-    chunks = planned(map(to_sample, rows.iter_rows()), task, RequestKeys(model.identity()))
+    chunks = keyed(map(to_sample, rows.iter_rows()), task, RequestKeys(model.identity()))
     frames = [*judged(chunks, store, model, task)]
     judgments, gold = zip(*frames, strict=True)
     return pl.concat(judgments), pl.concat(gold)
