@@ -179,7 +179,7 @@ class AlignmentRun:
                 verdicts.add(opinions)
                 if self.labels is not None:
                     self.labels.check_answers(table)
-        every_answer = scan_parquet(folder.judgments_file).select(VERDICT_COLUMNS).collect()
+        every_answer = scan_parquet(folder.judgments_file).select(VERDICT_COLUMNS)
         gold = self._gold()
         metrics = alignment_metrics(
             every_answer,
@@ -194,8 +194,8 @@ class AlignmentRun:
             opinions = scan_parquet(folder.verdicts_file).drop(unused).collect()
             metrics["judge_agreement"] = judge_agreement(_by_repeat(opinions))
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-        judged = every_answer.filter(pl.col("judge_outcome").is_not_null())
-        languages = judged.join(gold, on="sample_id", how="left")["language"].to_list()
+        judged = every_answer.filter(pl.col("judge_outcome").is_not_null()).select("sample_id")
+        languages = judged.collect().join(gold, on="sample_id", how="left")["language"].to_list()
         about = [
             {**judge.record(repeats), "unknown_languages": judge.unknown(languages)}
             for judge in judges
