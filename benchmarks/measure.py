@@ -301,10 +301,12 @@ def _peak_rss_mb(pid: int) -> float:
 
 
 def _children(pid: int) -> list[int]:
-    try:
-        return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:  # ended, or a kernel that does not say
-        return []
+    """Those that any of its threads has started."""
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # ended, or a kernel that does not say
+            found += map(int, file.read_text().split())
+    return found
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,14 @@ def test_the_processes_end_where_judging_is_given_up(
     assert _children()
     frames.close()  # type: ignore[attr-defined]
     assert not _children()
+
+
+def test_a_model_made_with_other_settings_than_the_options_name_is_judged_in_this_process(
+    evaluation: Evaluation, store: ResponseStore
+) -> None:
+    other = replace(evaluation.options, settings=Settings(base_url="http://127.0.0.1:1/v1"))
+    made = evaluation.policy, evaluation.model, evaluation.task
+    assert PartsJudge.of(other, *made, store.path) is None
 
 
 def test_a_model_of_the_users_own_is_judged_in_this_process(

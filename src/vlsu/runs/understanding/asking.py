@@ -44,7 +44,7 @@ class Asking:
         draws: Answers to each request; the further ones are asked for after the first of all.
         system: The user's system prompt, if there is one.
         replay: Where the answers come from, if nothing is asked.
-        parts: What judges many samples, if they can be judged in several processes.
+        parts: Makes what judges many samples in several processes, if they can be so.
 
     Attributes:
         needed: Different requests that the samples asked about so far need.
@@ -61,7 +61,7 @@ class Asking:
         draws: int = 1,
         system: str | None = None,
         replay: Replay | None = None,
-        parts: PartsJudge | None = None,
+        parts: Callable[[], PartsJudge | None] = lambda: None,
     ) -> None:
         self.session = session
         self.images = session.images(dataset, model)
@@ -74,7 +74,7 @@ class Asking:
         self._stored = 0
         self._first = first_pass(dataset, model, policy, task, system)
         self._replay = replay
-        self._parts = None if self._first is not None or replay is not None else parts
+        self._parts = parts
 
     async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
         """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked.
@@ -147,10 +147,10 @@ class Asking:
     def _frames(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         store, model, task = self.session.store, self._model, self._task
         size = selection.size(self._dataset) * len(task.modalities)
-        if self._parts is not None and size >= WORTH:
-            parts = rows(self._dataset, selection, SAMPLES)
+        plain = self._first is None and self._replay is None
+        if plain and size >= WORTH and (judge := self._parts()) is not None:
             here = partial(judged_rows, store=store, model=model, task=task)
-            return self._parts.judged(parts, here)
+            return judge.judged(rows(self._dataset, selection, SAMPLES), here)
         if self._first is None:
             chunks = keyed(samples(self._dataset, selection), task, self._keys)
         else:

@@ -7,6 +7,7 @@ import io
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -242,9 +243,8 @@ class Evaluation:
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asked = self.dataset, self.model, self.policy, self.task, self.options.limits
-            parts = PartsJudge.of(
-                self.options, self.policy, self.model, self.task, session.store.path
-            )
+            made = self.options, self.policy, self.model, self.task, session.store.path
+            parts = partial(PartsJudge.of, *made)
             asking = Asking(*asked, session, self.options.draws, self._system, replay, parts)
             if self.sampling is None:
                 swaps = self._swaps()

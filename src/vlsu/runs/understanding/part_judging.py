@@ -20,7 +20,7 @@ import orjson
 import polars as pl
 
 from vlsu.data.rows import to_sample
-from vlsu.errors import RunError
+from vlsu.errors import RunError, VlsuError
 from vlsu.models.base import Model
 from vlsu.models.http.model import HttpModel
 from vlsu.models.processes import Pool, cores
@@ -86,19 +86,27 @@ class PartsJudge:
         task: Understanding,
         store: Path,
     ) -> PartsJudge | None:
-        """What judges a run; `None` where there is one core, or a model of the user's own."""
-        if cores() < 2 or type(model) is not HttpModel or not isinstance(options.model, str):
+        """What judges a run; `None` where there is one core, or it cannot be made again elsewhere.
+
+        That can be done of a model behind a server which its SPEC and settings tell all of.
+        """
+        if cores() < 2 or type(model) is not HttpModel:
             return None
         settings = options.settings
         asked = UnderstandingOptions(
-            model=options.model,
+            model=model.spec,
             settings=replace(settings, params=dict(settings.params)),
             modalities=task.modalities,
             prompt=options.prompt,
             policy_detail=options.policy_detail,
         )
-        setup = _Setup(asked, policy, _identity(model, task), store.absolute())
-        return cls(pickle.dumps(setup), cores())
+        identity = _identity(model, task)
+        try:
+            if _identity(*model_and_task(asked, policy)) != identity:
+                return None
+        except VlsuError:  # such as a prompt whose file is gone
+            return None
+        return cls(pickle.dumps(_Setup(asked, policy, identity, store.absolute())), cores())
 
     def judged(
         self, parts: Iterable[pl.DataFrame], here: Callable[[pl.DataFrame], Frames]
