@@ -16,13 +16,13 @@ from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
 from vlsu.runs.asking.plan import Chunk, Selection, keyed, plan, rows, samples, unanswered
 from vlsu.runs.folder import RunFolder
-from vlsu.runs.judging import SAMPLES, ParsedResponses, judged
+from vlsu.runs.judging import ParsedResponses, judged
 from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
 from vlsu.runs.understanding.first_pass import first_pass
-from vlsu.runs.understanding.part_judging import WORTH, PartsJudge, judged_rows
+from vlsu.runs.understanding.part_judging import PART, WORTH, PartsJudge, judged_rows
 from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.reruns import numbered
 from vlsu.runs.understanding.swaps import Swaps
@@ -150,7 +150,7 @@ class Asking:
         plain = self._first is None and self._replay is None
         if plain and size >= WORTH and (judge := self._parts()) is not None:
             here = partial(judged_rows, store=store, model=model, task=task)
-            return judge.judged(rows(self._dataset, selection, SAMPLES), here)
+            return judge.judged(rows(self._dataset, selection, PART), here)
         if self._first is None:
             chunks = keyed(samples(self._dataset, selection), task, self._keys)
         else:

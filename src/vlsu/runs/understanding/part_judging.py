@@ -33,10 +33,12 @@ from vlsu.runs.understanding.model_and_task import model_and_task
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.tasks import Understanding
 
-__all__ = ["WORTH", "Frames", "PartJudge", "PartsJudge", "judged_rows"]
+__all__ = ["PART", "WORTH", "Frames", "PartJudge", "PartsJudge", "judged_rows"]
 
 #: Judgments from which on processes are started: each takes half a second to begin.
 WORTH = 100_000
+#: Samples of a part: several parts are in memory at a time.
+PART = 4_000
 
 #: Judgments and gold grades of a part.
 Frames = tuple[pl.DataFrame, pl.DataFrame]
