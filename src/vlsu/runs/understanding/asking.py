@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 
 import polars as pl
@@ -22,7 +23,7 @@ from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
 from vlsu.runs.understanding.first_pass import first_pass
-from vlsu.runs.understanding.part_judging import PART, WORTH, PartsJudge, judged_rows
+from vlsu.runs.understanding.part_judging import PART, WORTH, Frames, PartsJudge, judged_rows
 from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.reruns import numbered
 from vlsu.runs.understanding.swaps import Swaps
@@ -137,14 +138,17 @@ class Asking:
         self.session.progress.stored(max(0, count - self._stored))
         self._stored = max(self._stored, count)
 
-    def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Judgments and gold grades of these samples, in batches."""
+    def judged(self, selection: Selection) -> Generator[Frames]:
+        """Judgments and gold grades of these samples, in batches.
+
+        Whoever stops before the end closes it, and with it the processes that judge.
+        """
         if self._links is None:
             self._links = self._dataset.links()
         for judgments, gold in self._frames(selection):
             yield judgments, with_links(gold, self._links)
 
-    def _frames(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    def _frames(self, selection: Selection) -> Iterator[Frames]:
         store, model, task = self.session.store, self._model, self._task
         size = selection.size(self._dataset) * len(task.modalities)
         plain = self._first is None and self._replay is None
@@ -176,8 +180,9 @@ class Asking:
 
     def tabulate(self, selection: Selection, tabulation: Tabulation) -> None:
         """Count the answers about these samples."""
-        for judgments, gold in self.judged(selection):
-            tabulation.add(judgments, gold)
+        with closing(self.judged(selection)) as batches:
+            for judgments, gold in batches:
+                tabulation.add(judgments, gold)
 
     def _outcome(self, response: Response) -> Outcome:
         return read_answer(response, self._policy).outcome

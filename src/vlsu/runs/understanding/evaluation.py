@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -269,8 +269,11 @@ class Evaluation:
         record, dataset = asking.session.record, self.dataset
         severities = tuple(self.policy.severities)
         tabulation = Tabulation(severities=severities)
-        with JudgmentsFile(folder.judgments_file) as file:
-            for judgments, gold in asking.judged(selection):
+        with (
+            closing(asking.judged(selection)) as batches,
+            JudgmentsFile(folder.judgments_file) as file,
+        ):
+            for judgments, gold in batches:
                 tabulation.add(judgments, gold)
                 file.add(judgments)
                 await asyncio.sleep(0)  # an interrupt in a notebook comes through here
