@@ -6,12 +6,23 @@ import re
 from collections.abc import Sequence
 
 import orjson
+import polars as pl
 
 from vlsu.data.sample import Sample
 from vlsu.errors import DataError
 from vlsu.policy import Severity
 
-__all__ = ["COLUMNS", "Row", "canonical", "is_sha256", "to_row", "to_sample"]
+__all__ = [
+    "COLUMNS",
+    "Row",
+    "canonical",
+    "canonical_frame",
+    "is_sha256",
+    "json_text",
+    "to_frame",
+    "to_row",
+    "to_sample",
+]
 
 #: Columns of a dataset, in order; all are text and may be null, `id` and `metadata` excepted.
 COLUMNS: tuple[str, ...] = (
@@ -32,6 +43,10 @@ COLUMNS: tuple[str, ...] = (
 
 #: One value a column, in the order of `COLUMNS`.
 Row = tuple[str | None, ...]
+
+#: Characters that JSON escapes in texts, and how orjson does.
+_ESCAPED = ['"', "\\", *map(chr, range(0x20))]
+_ESCAPES = [orjson.dumps(character).decode()[1:-1] for character in _ESCAPED]
 
 _SEVERITIES: dict[str | None, Severity | None] = {None: None, **{s.label: s for s in Severity}}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -123,6 +138,24 @@ def to_sample(row: Sequence[str | None]) -> Sample:
 def canonical(row: Row) -> bytes:
     """The bytes a row contributes to a dataset's content hash: a JSON list and a line feed."""
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def to_frame(rows: Sequence[Row]) -> pl.DataFrame:
+    """Rows as a frame with `COLUMNS`, all of them text."""
+    return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
+
+
+def canonical_frame(frame: pl.DataFrame) -> bytes:
+    """What `canonical` gives of the rows of a frame with `COLUMNS`, one after the other."""
+    cells = pl.concat_str([json_text(pl.col(column)) for column in COLUMNS], separator=",")
+    lines = frame.select(pl.concat_str(pl.lit("["), cells, pl.lit("]\n")).str.join(""))
+    return str(lines.item()).encode()
+
+
+def json_text(text: pl.Expr) -> pl.Expr:
+    """Texts as orjson writes them as JSON; ``null`` where there is none."""
+    escaped = text.str.replace_many(_ESCAPED, _ESCAPES)
+    return pl.concat_str(pl.lit('"'), escaped, pl.lit('"')).fill_null("null")
 
 
 def _label(severity: Severity | None) -> str | None:
