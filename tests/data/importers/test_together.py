@@ -58,7 +58,7 @@ def single(items: Iterable[ImportItem | SourceRows]) -> Iterator[object]:
     """The items one by one: of a row its line, its cells, its image's name and its notes."""
     for item in items:
         if isinstance(item, SourceRows):
-            of_place = dict(item.others)
+            of_place: dict[int, object] = dict(item.others)
             names = (
                 *(name for name in COLUMNS if name != "image_sha256"),
                 "image",
