@@ -143,6 +143,7 @@ def import_dataset(
             ids = _read_all(_within_policy(items, chosen), attacher, spool, tally, progress)
             if image_folder is not None:
                 _note_left_out(image_folder, tally)
+            del attacher, image_folder  # of a million files, the most of the memory
             if policy is None and (note := not_at_hand(about)):
                 tally.note(note)
             tally.require_samples()
