@@ -28,6 +28,8 @@ PEERS = ROOT / ".venvs" / "benchmarks"
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 #: CPU time is read this often, in seconds; between two readings it is taken to grow evenly.
 _EVERY_S = 0.02
+#: A process counts as one of its own after so long: until then its memory may be its parent's.
+_FORKED_S = 0.5
 
 
 class BenchmarkError(Exception):
@@ -296,15 +298,24 @@ def _cpu_s(pid: int) -> float:
 def _peak_rss_mb(pid: int) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024 + sum(map(_peak_rss_mb, _children(pid)))
+            children = filter(_has_begun, _children(pid))
+            return int(line.split()[1]) / 1024 + sum(map(_peak_rss_mb, children))
     return 0.0  # it has ended
 
 
+def _has_begun(pid: int) -> bool:
+    """Whether a process is no longer the copy of the one that has just started it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) * _TICK_S > _FORKED_S
+
+
 def _children(pid: int) -> list[int]:
-    try:
-        return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:  # ended, or a kernel that does not say
-        return []
+    """Those that any of its threads has started."""
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # ended, or a kernel that does not say
+            found += map(int, file.read_text().split())
+    return found
 
 
 @contextlib.contextmanager

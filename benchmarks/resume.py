@@ -3,7 +3,8 @@
     python -m benchmarks.resume
 
 Stores a share of a run's responses, starts `vlsu run` as a user would, and takes the time to the
-first new request. See README.md.
+first new request; with `--to-the-end` also that of the whole command, judging included. See
+README.md.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--shares", type=float, nargs="+", default=[0.0, 0.5, 0.99])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=256)
+    parser.add_argument("--to-the-end", action="store_true", help="let each start finish the run")
     parser.add_argument("--folder", type=Path, help="for the dataset; a temporary one by default")
     options = parser.parse_args()
     peers_python()
@@ -60,6 +62,10 @@ def main() -> int:
         [f"{row['share']:.0%}", f"{row['stored']:,}", f"{row['first_request_s']:.2f}"]
         for row in rows
     ]
+    if options.to_the_end:
+        head += ["whole command s", "CPU s", "peak MiB"]
+        for cell, row in zip(cells, rows, strict=True):
+            cell += [f"{row[name]:,.1f}" for name in ("wall_s", "cpu_s", "peak_rss_mb")]
     data = {"load_average": load, "samples": options.samples, "rows": rows}
     write_results("resume", f"{words}\n{markdown(head, cells)}", data)
     return 0
@@ -71,7 +77,7 @@ def _share(
     say(f"storing {share:.0%} ...")
     out = dataset.with_name(f"run-{share:g}")
     stored = store_responses(dataset, out, server.base_url, share)
-    times: list[float] = []
+    starts: list[dict[str, float]] = []
     for number in range(options.rounds):
         # A run of its own for every start: what is missing may be asked before it is stopped.
         start = dataset.with_name(f"{out.name}-{number}")
@@ -81,13 +87,22 @@ def _share(
             server,
             timeout_s=TIMEOUT_S,
             terminal=True,
-            stop=lambda seconds, requests: requests > 0,
+            stop=None if options.to_the_end else lambda _, requests: requests > 0,
         )
         if measured.status not in (0, INTERRUPTED) or measured.first_request_s is None:
             raise BenchmarkError(f"vlsu run: status {measured.status}\n{measured.output[-2000:]}")
-        times.append(measured.first_request_s)
-        say(f"{share:.0%}: {times[-1]:.2f} s")
-    return {"share": share, "stored": stored, "first_request_s": statistics.median(times)}
+        shutil.rmtree(start)
+        starts.append(
+            {
+                "first_request_s": measured.first_request_s,
+                "wall_s": measured.wall_s,
+                "cpu_s": measured.cpu_s,
+                "peak_rss_mb": measured.peak_rss_mb,
+            }
+        )
+        say(f"{share:.0%}: {measured.first_request_s:.2f} s, {measured.wall_s:.1f} s in all")
+    medians = {name: statistics.median(each[name] for each in starts) for name in starts[0]}
+    return {"share": share, "stored": stored, **medians}
 
 
 if __name__ == "__main__":

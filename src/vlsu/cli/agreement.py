@@ -82,6 +82,7 @@ def agreement(
     Other labels are taken as they are, in no order unless --order gives one.
     """
     from vlsu.analysis.agreement.agreement import OVER, grader_agreement
+    from vlsu.analysis.agreement.grades import grades_from_frame
     from vlsu.analysis.agreement.oracle import CONSENSUS, TIES
     from vlsu.cli.output import print_json
     from vlsu.data.grades import GradeColumns, read_grades
@@ -111,8 +112,12 @@ def agreement(
         missing=missing,
         encoding=encoding,
     )
+    tree: dict[str, Any] = {"file": file.name, "layout": read.layout, "columns": read.columns}
+    said = read.notes
+    grades = grades_from_frame(read.grades, order=labels, nominal=nominal, source=str(file))
+    del read  # of a million items, the most of the memory
     found = grader_agreement(
-        read.grades,
+        grades,
         order=labels,
         nominal=nominal,
         modality=of,
@@ -123,10 +128,10 @@ def agreement(
         seed=seed,
         replicates=replicates,
         source=str(file),
+        references=json,
     )
-    tree: dict[str, Any] = {"file": file.name, "layout": read.layout, "columns": read.columns}
     tree |= found
-    tree["notes"] = [*read.notes, *tree["notes"]]
+    tree["notes"] = [*said, *tree["notes"]]
     if json:
         print_json(tree)
     else:

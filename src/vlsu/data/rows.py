@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
+import polars as pl
 
 from vlsu.data.sample import Sample
 from vlsu.errors import DataError
 from vlsu.policy import Severity
 
-__all__ = ["COLUMNS", "Row", "canonical", "is_sha256", "to_row", "to_sample"]
+__all__ = [
+    "COLUMNS",
+    "Row",
+    "canonical",
+    "canonical_frame",
+    "is_sha256",
+    "json_text",
+    "to_frame",
+    "to_row",
+    "to_sample",
+    "valid_frame",
+]
 
 #: Columns of a dataset, in order; all are text and may be null, `id` and `metadata` excepted.
 COLUMNS: tuple[str, ...] = (
@@ -33,7 +45,12 @@ COLUMNS: tuple[str, ...] = (
 #: One value a column, in the order of `COLUMNS`.
 Row = tuple[str | None, ...]
 
+#: Characters that JSON escapes in texts, and how orjson does.
+_ESCAPED = ['"', "\\", *map(chr, range(0x20))]
+_ESCAPES = [orjson.dumps(character).decode()[1:-1] for character in _ESCAPED]
+
 _SEVERITIES: dict[str | None, Severity | None] = {None: None, **{s.label: s for s in Severity}}
+_GRADES = ("image_grade", "text_grade", "joint_grade")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,7 +74,7 @@ def to_row(sample: Sample) -> Row:
             "SHA-256; use what ImageStore.add returns"
         )
     try:
-        metadata = orjson.dumps(dict(sample.metadata), option=orjson.OPT_SORT_KEYS).decode()
+        metadata = _json(sample.metadata)
     except TypeError as error:
         raise DataError(
             f"sample {sample.id[:80]!r}: metadata cannot be written as JSON ({error}); "
@@ -123,6 +140,56 @@ def to_sample(row: Sequence[str | None]) -> Sample:
 def canonical(row: Row) -> bytes:
     """The bytes a row contributes to a dataset's content hash: a JSON list and a line feed."""
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def to_frame(rows: Sequence[Row]) -> pl.DataFrame:
+    """Rows as a frame with `COLUMNS`, all of them text."""
+    return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
+
+
+def valid_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a dataset, which another program may have written, as `to_row` writes them.
+
+    Raises:
+        DataError: As `to_sample` and `to_row`.
+    """
+    sha256 = pl.col("image_sha256")
+    known = [pl.col(name).is_in(list(_SEVERITIES), nulls_equal=True) for name in _GRADES]
+    sound = (
+        pl.col("id").fill_null("").ne("")
+        & (sha256.is_null() | sha256.str.contains(r"^[0-9a-f]{64}$"))
+        & pl.col("metadata").is_not_null()
+    )
+    if frame.select(pl.all_horizontal(sound, *known).all()).item() and all(
+        map(_is_canonical, frame["metadata"].filter(frame["metadata"] != "{}"))
+    ):
+        return frame
+    return to_frame([to_row(to_sample(row)) for row in frame.iter_rows()])
+
+
+def _is_canonical(metadata: str) -> bool:
+    try:
+        tree = orjson.loads(metadata)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(tree, dict) and _json(tree) == metadata
+
+
+def canonical_frame(frame: pl.DataFrame) -> bytes:
+    """What `canonical` gives of the rows of a frame with `COLUMNS`, one after the other."""
+    cells = pl.concat_str([json_text(pl.col(column)) for column in COLUMNS], separator=",")
+    lines = frame.select(pl.concat_str(pl.lit("["), cells, pl.lit("]\n")).str.join(""))
+    return str(lines.item()).encode()
+
+
+def json_text(text: pl.Expr) -> pl.Expr:
+    """Texts as orjson writes them as JSON; ``null`` where there is none."""
+    escaped = text.str.replace_many(_ESCAPED, _ESCAPES)
+    return pl.concat_str(pl.lit('"'), escaped, pl.lit('"')).fill_null("null")
+
+
+def _json(metadata: Mapping[str, object]) -> str:
+    return orjson.dumps(dict(metadata), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _label(severity: Severity | None) -> str | None:

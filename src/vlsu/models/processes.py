@@ -157,7 +157,8 @@ class _Process:
     """A process that answers one batch at a time."""
 
     def __init__(self, factory: str) -> None:
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+        environment = os.environ | dict.fromkeys(threads, "1")
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", "-c", _START, factory],  # -P: nothing out of this folder
             stdin=subprocess.PIPE,

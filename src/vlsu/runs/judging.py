@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +20,7 @@ from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.store.store import ResponseStore
 from vlsu.tasks import Judgment, Task
 
-__all__ = ["JudgmentsFile", "ParsedResponses", "batches", "judged"]
+__all__ = ["SAMPLES", "Columns", "JudgmentsFile", "ParsedResponses", "batches", "judged"]
 
 
 _GOLD = pl.Schema(
@@ -37,6 +37,8 @@ _GOLD = pl.Schema(
 SAMPLES = 10_000
 #: Rows written to ``judgments.parquet`` as one; several such are held as it is written and read.
 _ROW_GROUP = 30_000
+#: Requests whose responses are read from the store together, at least.
+_READ = 500
 #: Responses kept in memory to be judged, at most, and characters of each.
 MOST_PARSED = 50_000
 LONGEST_PARSED = 1000
@@ -77,32 +79,64 @@ def judged(
     A request without a stored response is an `error`: it failed each time it was asked.
     """
     parsed = parsed or ParsedResponses()
-    rows: list[tuple[object, ...]] = []
-    gold: list[tuple[object, ...]] = []
-    # Chunk by chunk, so that neither requests nor responses outlive their judgments.
-    for chunk in chunks:
-        found = {p.key: parsed.get(p.key) for p in chunk.planned}
+    judgments, gold = Columns(JUDGMENTS), Columns(_GOLD)
+    # Some at a time, so that neither requests nor responses outlive their judgments.
+    for some in _together(chunks):
+        keys = dict.fromkeys([each.key for chunk in some for each in chunk.planned])
+        found = {key: parsed.get(key) for key in keys}
         missing = [key for key, known in found.items() if known is None]
-        for key, stored in (store.responses(missing) if missing else {}).items():
+        for key, stored in store.each_response(missing) if missing else ():
             found[key] = model.read(stored.raw), stored.raw.latency_s or None
-        for key, task_request, sample in chunk.planned:
-            response, latency_s = found[key] or (_NO_ANSWER, None)
-            rows.append(_row(task.judge(sample, task_request, response), key, latency_s))
-        gold.extend(map(_gold_row, chunk.samples))
-        if len(gold) >= SAMPLES:
-            yield _frames(rows, gold)
-            rows, gold = [], []
-    if gold:
-        yield _frames(rows, gold)
+        for chunk in some:
+            rows: list[tuple[object, ...]] = []
+            for key, task_request, sample in chunk.planned:
+                response, latency_s = found[key] or (_NO_ANSWER, None)
+                rows.append(_row(task.judge(sample, task_request, response), key, latency_s))
+            judgments.extend(rows)
+            gold.extend([*map(_gold_row, chunk.samples)])
+            if len(gold) >= SAMPLES:
+                yield judgments.taken(), gold.taken()
+    if len(gold):
+        yield judgments.taken(), gold.taken()
 
 
-def _frames(
-    rows: list[tuple[object, ...]], gold: list[tuple[object, ...]]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    return (
-        pl.DataFrame(rows, schema=JUDGMENTS, orient="row"),
-        pl.DataFrame(gold, schema=_GOLD, orient="row"),
-    )
+def _together(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+    """Chunks whose responses are read together, of at least `_READ` requests but for the last."""
+    together: list[Chunk] = []
+    requests = 0
+    for chunk in chunks:
+        together.append(chunk)
+        requests += len(chunk.planned)
+        if requests >= _READ:
+            yield together
+            together, requests = [], 0
+    if together:
+        yield together
+
+
+class Columns:
+    """Rows by column: of a table of strings and numbers no row is an object for long.
+
+    Args:
+        schema: Of the table.
+    """
+
+    def __init__(self, schema: pl.Schema) -> None:
+        self._schema = schema
+        self._values: list[list[object]] = [[] for _ in schema]
+
+    def __len__(self) -> int:
+        return len(self._values[0])
+
+    def extend(self, rows: Sequence[tuple[object, ...]]) -> None:
+        """Add rows, in the order of the schema."""
+        for column, values in zip(self._values, zip(*rows, strict=True), strict=False):
+            column.extend(values)
+
+    def taken(self) -> pl.DataFrame:
+        """The rows so far; none are left here."""
+        columns, self._values = self._values, [[] for _ in self._schema]
+        return pl.DataFrame(dict(zip(self._schema, columns, strict=True)), schema=self._schema)
 
 
 def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:

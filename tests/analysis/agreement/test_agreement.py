@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from tests.support.values import nested
 from tests.support.views import undeclared
 from vlsu.analysis import grader_agreement
+from vlsu.analysis.agreement.grades import grades_from_frame
 from vlsu.analysis.stats.intervals import wilson
 from vlsu.cli.app import app
 from vlsu.data.grades import GradeColumns, read_grades
@@ -486,3 +487,41 @@ def test_the_command(tmp_path: Path) -> None:
     assert tree["columns"]["graders"] == ["grader1", "grader2", "grader3"]
     assert tree["oracle"]["consensus"] == "others"
     assert 0 < tree["oracle"]["joint"]["f1_macro"]["value"] < 1
+
+
+def test_references_are_left_out_and_grades_may_be_numbers_already() -> None:
+    rng = np.random.default_rng(3)
+    words = ("safe", "borderline", "unsafe", "not_sure", " safe ", None)
+    rows = [
+        (f"i{n}", f"g{who}", m, words[rng.integers(6)])
+        for n in range(30) for who in range(3) for m in ("joint", "text")
+    ]  # fmt: skip
+    frame = pl.DataFrame(rows, schema=["item", "grader", "modality", "grade"], orient="row")
+    frame = frame.sample(fraction=1, shuffle=True, seed=1)
+    whole = dict(grader_agreement(frame, replicates=50))
+    short = dict(grader_agreement(grades_from_frame(frame), replicates=50, references=False))
+    assert set(whole["oracle"]) - set(short["oracle"]) == {"references"}
+    assert short == whole | {"oracle": {**whole["oracle"]}} | {"oracle": short["oracle"]}
+    assert {k: v for k, v in whole["oracle"].items() if k != "references"} == short["oracle"]
+
+
+def test_answers_are_those_of_their_units_and_graders() -> None:
+    rng = np.random.default_rng(5)
+    levels = ("safe", "borderline", "unsafe")
+    named = (None, "A", "B")
+    rows = [
+        (f"i{n % 9}", f"g{n // 9}", levels[rng.integers(3)], named[rng.integers(3)])
+        for n in range(45)
+    ]
+    for columns in (4, 3):  # with categories and without
+        frame = pl.DataFrame(
+            [row[:columns] for row in rows],
+            schema=["item", "grader", "grade", "category"][:columns],
+            orient="row",
+        ).sample(fraction=1, shuffle=True, seed=2)
+        read = grades_from_frame(frame)
+        found = [
+            (read.units["item"][unit], read.graders[grader], read.labels[code])
+            for unit, grader, code in read.answers.iter_rows()
+        ]
+        assert found == sorted((item, grader, grade) for item, grader, grade, *_ in rows)

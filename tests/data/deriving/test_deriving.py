@@ -1,7 +1,10 @@
 """Datasets made of others: parts without leakage, filters, merges, differences."""
 
 import json
+import re
 from collections import Counter
+from dataclasses import replace
+from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.commands import vlsu
@@ -21,11 +24,13 @@ from vlsu.data import (
     diff_datasets,
     filter_dataset,
     merge_datasets,
+    sample_dataset,
     split_dataset,
     write_dataset,
 )
 from vlsu.data.deriving.splitting import placed
 from vlsu.data.links import KEYS, components
+from vlsu.data.rows import COLUMNS, to_frame, to_row, to_sample, valid_frame
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import PATTERNS, Severity, default_policy_text, parse_policy
 
@@ -368,3 +373,69 @@ def test_the_commands(tmp_path: Path) -> None:
         said = vlsu("data", "split", tmp_path / "D", "--parts", parts, "--out", tmp_path / "Q",
                     expect=2).stderr  # fmt: skip
         assert "write name=share" in said
+
+
+# --- Draws
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_a_draw_is_the_first_of_each_pattern_by_a_hash_of_seed_and_id(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("draw")
+    kinds = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=30))
+    rows = [
+        graded(n) if kind == 3 else replace(graded(kind), id=f"s{n:04}")
+        for n, kind in enumerate(kinds)
+    ]
+    seed, number = data.draw(st.integers(0, 9)), data.draw(st.integers(1, len(rows)))
+    drawn = {s.id for s in sample_dataset(write(folder / "d", rows), folder / "o", n=number,
+                                          seed=seed)}  # fmt: skip
+    assert len(drawn) == number
+    members: dict[object, list[str]] = {}
+    for row in rows:
+        members.setdefault(row.pattern, []).append(row.id)
+    for ids in members.values():
+        ranked = sorted(ids, key=lambda id_: sha256(f"{seed}\0{id_}".encode()).digest())
+        taken = len(drawn & {*ids})
+        assert drawn & {*ids} == {*ranked[:taken]}
+        assert abs(taken - len(ids) * number / len(rows)) < 1
+
+
+ODD = [
+    Sample("a", metadata={"b": 1, "a": 2}),
+    Sample("b", "x\r\n", image_grade=Severity.SAFE),
+    Sample("c", None, image_sha256="ab" * 32),
+]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("metadata", '{"b":1,"a":2}'),
+        ("metadata", '{"a": 1}'),
+        ("metadata", "[]"),
+        ("metadata", "{"),
+        ("metadata", None),
+        ("id", ""),
+        ("id", None),
+        ("joint_grade", "harmful"),
+        ("joint_grade", "unsafe"),
+        ("image_sha256", "AB" * 32),
+        ("text", "caf\u00e9"),
+    ],
+)
+def test_a_frame_of_rows_is_read_as_its_rows_are(column: str, value: str | None) -> None:
+    rows = [to_row(sample) for sample in ODD]
+    odd = list(rows[1])
+    odd[COLUMNS.index(column)] = value
+    frame = to_frame([rows[0], tuple(odd), rows[2]])
+    assert valid_frame(to_frame(rows)).rows() == rows
+    try:
+        single = [to_row(to_sample(row)) for row in frame.iter_rows()]
+    except DataError as error:
+        with pytest.raises(DataError, match=re.escape(str(error))):
+            valid_frame(frame)
+    else:
+        assert valid_frame(frame).rows() == single

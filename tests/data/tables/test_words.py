@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -43,8 +44,7 @@ def swallowing(reader: Callable[[str], object]) -> Callable[[str], object]:
 
 def alike(ids: Sequence[str]) -> object:
     index = IdIndex()
-    for number, id_ in enumerate(ids):
-        index.add(id_, number)
+    index.add(pl.Series(ids, dtype=pl.String), pl.Series(range(len(ids)), dtype=pl.UInt64))
     return index.near_duplicates()
 
 

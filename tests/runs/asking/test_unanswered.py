@@ -13,7 +13,7 @@ from vlsu.data import Sample, write_dataset
 from vlsu.models.base import ImagePart, Message, Request
 from vlsu.policy import default_policy
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.plan import Subset, plan, unanswered
+from vlsu.runs.asking.plan import Planned, Subset, keyed, plan, unanswered
 from vlsu.tasks import Understanding, load_prompt
 
 
@@ -58,6 +58,16 @@ def test_a_resume_plans_what_lacks_a_response_and_counts_the_rest(
     assert of_found == [(key, id_) for key, id_ in whole if id_ in ids]
     assert sum(chunk.stored for chunk in found) + len(of_found) == len(whole)
     assert 0 < len(of_found) < len(whole)
+
+    # Judging has the same plan, without what the requests hold.
+    planned = [each for chunk in plan(dataset, Subset(), task, keys) for each in chunk.planned]
+    light = [each for chunk in keyed(iter(rows), task, keys) for each in chunk.planned]
+    assert [_named(each) for each in light] == [_named(each) for each in planned]
+
+
+def _named(each: Planned) -> tuple[object, ...]:
+    request = each.task_request
+    return each.key, each.sample.id, request.modality, request.framing, request.draw
 
 
 def test_a_key_hashes_the_model_then_each_message() -> None:

@@ -58,7 +58,7 @@ _REDRAWN = {
 
 
 def grader_agreement(
-    grades: Frame,
+    grades: Frame | Grades,
     *,
     order: Sequence[str] = (),
     nominal: bool = False,
@@ -70,6 +70,7 @@ def grader_agreement(
     seed: int = 0,
     replicates: int = 2000,
     source: str = "the grades",
+    references: bool = True,
 ) -> Agreement:
     """How far graders agree; every key is in ``docs/agreement.md``.
 
@@ -78,7 +79,8 @@ def grader_agreement(
 
     Args:
         grades: A row an answer: `item`, `grader`, `grade` (null is no answer), and where present
-            `modality`, `category`, `line`.
+            `modality`, `category`, `line`. Or what `grades_from_frame` made of them by the same
+            `order` and `nominal`, so that they need not be kept.
         order: The labels, mildest first; by default safe, borderline, unsafe if all answers are
             these, and no order otherwise.
         nominal: Take any labels, in no order.
@@ -93,6 +95,7 @@ def grader_agreement(
         seed: Of the bootstrap, and of ties.
         replicates: Of the bootstrap, at least 1.
         source: What to call the grades in messages.
+        references: Whether to give ``oracle.references``, an entry an item.
 
     Returns:
         A mapping ready for JSON, whose members are attributes too; the same for any order of the
@@ -108,7 +111,10 @@ def grader_agreement(
         raise UsageError(f"seed is {seed}; give 0 or more")
     if modality not in MODALITIES:
         raise UsageError(f"unknown modality {modality!r}; use {', '.join(MODALITIES)}")
-    read = grades_from_frame(grades, order=order, nominal=nominal, source=source)
+    if isinstance(grades, Grades):
+        read = grades
+    else:
+        read = grades_from_frame(grades, order=order, nominal=nominal, source=source)
     if ties == "worse" and not read.ordinal:
         raise UsageError("ties to the worse need labels with an order; give --order")
     bootstrap = Bootstrap(replicates, seed)
@@ -166,6 +172,7 @@ def grader_agreement(
             seed=seed,
             replicates=replicates,
             comparisons=comparisons if consensus == "others" else None,
+            references=references,
         ),
     }
     tree["intervals"] = {
@@ -180,10 +187,10 @@ def grader_agreement(
     oracle = tree["oracle"]
     assert isinstance(oracle, dict)
     # Texts, an entry an item: they hold no rate to look for.
-    references = {name: oracle[name] for name in ("references",) if name in oracle}
+    texts = {name: oracle[name] for name in ("references",) if name in oracle}
     tree["oracle"] = {}  # in its place
     made = plain(tree)
-    made["oracle"] = plain(oracle | dict.fromkeys(references)) | references
+    made["oracle"] = plain(oracle | dict.fromkeys(texts)) | texts
     return Agreement(made | {"notes": notes(read, made)})
 
 

@@ -24,6 +24,8 @@ UNSURE = -1
 #: Labels of which agreement is estimated: time and memory grow with the square of their number.
 MOST_LABELS = 120
 _KEYS = ("item", "modality")
+#: Both as one number, in the order in which units are sorted: those without a modality first.
+_KEY = pl.col("item") * 4 + pl.col("modality").cast(pl.Int64).fill_null(-1)
 _SEVERITIES = tuple(s.label for s in Severity)
 
 
@@ -105,11 +107,13 @@ def grades_from_frame(
         ("item", "grader", "grade"),
         ("modality", "category", "line"),
         {"line": pl.Int64},
-    ).with_columns(
-        row=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
-        grade=pl.col("grade").str.strip_chars(),
-        modality=pl.col("modality").str.strip_chars().str.to_lowercase(),
-    )
+    ).with_columns(row=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+    # Millions of texts that stay as they are stay where they are.
+    if frame["modality"].null_count() < frame.height:
+        frame = frame.with_columns(pl.col("modality").str.strip_chars().str.to_lowercase())
+    bare = pl.col("grade").str.strip_chars()
+    if frame.select((bare != pl.col("grade")).any()).item():
+        frame = frame.with_columns(grade=bare)
 
     def error(row: Row, what: str) -> DataError:
         return DataError(f"{source}: {_place(row)}: {what}")
@@ -145,20 +149,13 @@ def grades_from_frame(
         )
 
     pair = (pl.col("item") * 4 + pl.col("modality").fill_null(3)) * len(graders) + pl.col("grader")
-    require(frame, pair.is_first_distinct().not_(), answered)
+    if _repeat(frame.select(pair).to_series()):
+        require(frame, pair.is_first_distinct().not_(), answered)
     labels, spellings, frame = _coded(frame, tuple(order), nominal, source)
     frame = frame.select(*_KEYS, "category", "grader", "code")  # what is needed from here on
     units, divided, undecided = _units(frame)
     item = units["item"].to_numpy()
-    answers = (
-        frame.lazy()
-        .select(*_KEYS, "grader", "code")
-        .filter(pl.col("code").is_not_null())
-        .join(units.lazy().select(*_KEYS, "unit"), on=_KEYS, nulls_equal=True)
-        .select("unit", "grader", "code")
-        .sort("unit", "grader")
-        .collect()
-    )
+    answers = _answers(frame.filter(pl.col("code").is_not_null()), units)
     units = units.with_columns(
         items.gather(units["item"]).alias("item"),
         units["modality"].replace_strict(
@@ -170,6 +167,27 @@ def grades_from_frame(
     return Grades(labels, ordinal, units, item, names, answers, spellings, divided, undecided)
 
 
+def _answers(frame: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
+    """The answers by number of the unit, sorted by it and the grader.
+
+    Units are sorted by their keys, so that a search finds each without a table of them.
+    """
+    ranked, keys = (each.select(_KEY).to_series().to_numpy() for each in (units, frame))
+    unit = np.searchsorted(ranked, keys)
+    grader = frame["grader"].to_numpy()
+    order = np.argsort(unit * (int(grader.max(initial=0)) + 1) + grader)
+    return pl.DataFrame(
+        {"unit": unit[order], "grader": grader[order], "code": frame["code"].to_numpy()[order]},
+        schema=dict.fromkeys(("unit", "grader", "code"), pl.Int64),
+    )
+
+
+def _repeat(numbers: pl.Series) -> bool:
+    """Whether a number is there twice: by sorting, which takes the least memory."""
+    ranked = np.sort(numbers.to_numpy())
+    return bool((ranked[1:] == ranked[:-1]).any())
+
+
 def _number(column: str, names: pl.Series) -> pl.Expr:
     """The names' positions in the sorted ones."""
     return pl.col(column).cast(pl.Enum(names)).to_physical().cast(pl.Int64)
@@ -177,6 +195,8 @@ def _number(column: str, names: pl.Series) -> pl.Expr:
 
 def _units(frame: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
     """The units, of how many graders name different categories, and how many of these have none."""
+    if frame["category"].null_count() == frame.height:
+        return _units_alone(frame), 0, 0
     names = frame["category"].drop_nulls().unique().sort()
     numbered = frame.select(*_KEYS, number=_number("category", names).fill_null(-1))
     units = (
@@ -202,6 +222,19 @@ def _units(frame: pl.DataFrame) -> tuple[pl.DataFrame, int, int]:
     category = names.gather(found["number"]).alias("category")
     undecided = divided.height - most["most"].len() + most["most"].null_count()
     return found.select(*_KEYS, category, "unit"), divided.height, undecided
+
+
+def _units_alone(frame: pl.DataFrame) -> pl.DataFrame:
+    """The units where no category is named: found by sorting, which takes the least memory."""
+    keys = np.sort(frame.select(_KEY).to_series().to_numpy())
+    item, modality = np.divmod(keys[np.diff(keys, prepend=-2) > 0] + 1, 4)
+    given = pl.Series(modality, dtype=pl.Int64) - 1
+    return pl.DataFrame({"item": item, "modality": given}).select(
+        "item",
+        pl.when(pl.col("modality") >= 0).then("modality").cast(pl.Int8).alias("modality"),
+        pl.lit(None, dtype=pl.String).alias("category"),
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("unit"),
+    )
 
 
 def _without_nan(grades: Frame) -> Frame:

@@ -159,6 +159,7 @@ def oracle_metrics(
     seed: int = 0,
     replicates: int = 2000,
     comparisons: ConsensusComparisons | None = None,
+    references: bool = True,
 ) -> dict[str, object]:
     """Metrics of a single grader, in the shape of a model's `metrics.json`.
 
@@ -186,6 +187,7 @@ def oracle_metrics(
         seed: Of ties and of the bootstrap.
         replicates: Bootstrap replicates.
         comparisons: What `compare_with_consensus` gives for all of these, if it is at hand.
+        references: Whether to give ``references``, an entry an item.
     """
     if comparisons is None:
         comparisons = compare_with_consensus(grades, consensus=consensus, ties=ties, seed=seed)
@@ -220,7 +222,7 @@ def oracle_metrics(
         "tie_rule": ties,
         "graders": len(grades.graders),
     }
-    if grades.severities:
+    if references and grades.severities:
         used["references"] = _references(grades, comparisons, columns == JOINT)
     rest = {key: part for key, part in run.items() if key not in MODALITIES}
     return used | sections | rest

@@ -99,8 +99,8 @@ def read_answers(verdicts: Frame, gold: Frame, labels: Frame | None = None) -> p
             "give the dataset the run was made with"
         ),
     )
-    read = _with_labels(read, labels)
-    return _scored(read).sort("framing_code", "cluster", "sample", "draw")
+    read = _with_labels(read, labels).sort("framing_code", "cluster", "sample", "draw")
+    return _scored(read)
 
 
 def read_verdicts(verdicts: Frame, key: tuple[str, ...]) -> pl.DataFrame:

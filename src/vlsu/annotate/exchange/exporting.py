@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,8 +18,8 @@ from vlsu.annotate.exchange.tasks import TaskList, labelling_config
 from vlsu.annotate.plan.settings import ConsensusRules
 from vlsu.annotate.projects.project import Project
 from vlsu.data import Dataset, Sample, write_dataset
-from vlsu.data.datasets.writer import RowTally, sync_file
-from vlsu.data.rows import to_sample
+from vlsu.data.datasets.writer import sync_file
+from vlsu.data.rows import canonical, to_sample
 from vlsu.errors import AnnotationError, UsageError
 from vlsu.policy import MODALITIES, Policy
 
@@ -171,14 +172,14 @@ def _together(dataset: Dataset, graded: Iterator[Graded]) -> Iterator[tuple[Samp
     changed = AnnotationError(
         f"{dataset.path}: has changed since the project was made; its grades are for other content"
     )
-    tally = RowTally()
+    content = hashlib.sha256()
     for row in dataset.rows():
         each = next(graded, None)
         if each is None or each.sample_id != row[0]:
             raise changed
-        tally.add(row)
+        content.update(canonical(row))
         yield to_sample(row), each
-    if tally.digest() != dataset.info.content_hash:
+    if f"sha256:{content.hexdigest()}" != dataset.info.content_hash:
         raise changed
 
 

@@ -142,7 +142,9 @@ def _agreement(frame: pl.DataFrame, modalities: list[str]) -> dict[str, Any]:
         part = frame.filter(pl.col("modality") == modality).drop("category")
         found[modality] = {"alpha": UNDEFINED, "ac2": UNDEFINED}
         if part["item"].is_duplicated().any():
-            overall: Any = grader_agreement(part, split=0, replicates=_REPLICATES)["overall"]
+            overall: Any = grader_agreement(
+                part, split=0, replicates=_REPLICATES, references=False
+            )["overall"]
             found[modality] = {
                 "alpha": overall["krippendorff_alpha_ordinal"],
                 "ac2": overall["gwet_ac2"],

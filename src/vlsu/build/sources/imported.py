@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from vlsu.data.importers import ImportOptions, Note, Rejected, importers
+from vlsu.data.importers import ImportOptions, Note, Rejected, SourceRows, importers
 from vlsu.data.sources import Entry, Source, SourceItem
 from vlsu.data.sources.base import columns_of
 from vlsu.data.tables.records import Broken
@@ -30,7 +30,7 @@ def imported(path: Path, format_: str) -> Source:
 
     def read() -> Iterator[SourceItem]:
         for item in importer.read(path, options):
-            if isinstance(item, Note):
+            if isinstance(item, Note | SourceRows):  # rows come one by one
                 continue
             if isinstance(item, Rejected):
                 yield Broken(item.line, item.line, item.reason, "", item.fix)

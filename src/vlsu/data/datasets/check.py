@@ -23,7 +23,7 @@ from vlsu.data.images.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts
 from vlsu.data.images.store import ImageStore
 from vlsu.data.marks import unread_marks
 from vlsu.data.progress import Progress
-from vlsu.data.rows import canonical, is_sha256
+from vlsu.data.rows import canonical_frame, is_sha256
 from vlsu.data.sample import IMAGE_FAULT
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES
@@ -247,8 +247,8 @@ def _label_findings(dataset: Dataset) -> Iterator[Finding]:
         detail = "neither text nor image"
         yield _finding(FindingKind.EMPTY_SAMPLE, detail, samples=1, sample=sample)
     content = hashlib.sha256()
-    for row in dataset.rows():
-        content.update(canonical(row))
+    for part in dataset.frames():
+        content.update(canonical_frame(part))
     if f"sha256:{content.hexdigest()}" != dataset.info.content_hash:
         detail = "the content hash is not what dataset.yaml says"
         yield _finding(FindingKind.CONTENT_CHANGED, detail, samples=len(dataset))

@@ -17,7 +17,7 @@ from vlsu._yaml import YamlError, read_yaml
 from vlsu.data.images.store import ImageStore
 from vlsu.data.links import shared
 from vlsu.data.parquet import reading, scan_parquet
-from vlsu.data.rows import COLUMNS, Row, to_sample
+from vlsu.data.rows import COLUMNS, Row, to_sample, valid_frame
 from vlsu.data.sample import Sample
 from vlsu.errors import DataError
 from vlsu.policy import Policy, default_policy, load_policy
@@ -161,26 +161,40 @@ class Dataset:
         wanted = ids.rename("id").to_frame().lazy()
         return self.frame().join(wanted, on="id", how="semi", maintain_order="left")
 
+    def frames_with(self, ids: pl.Series, batch: int = 8192) -> Iterator[pl.DataFrame]:
+        """The rows with these identifiers, in order, as frames that `write_dataset` takes.
+
+        Raises:
+            DataError: As `samples`.
+        """
+        with self.reading():
+            rows = self.frame_with(ids).select(COLUMNS)
+            parts = rows.collect_batches(chunk_size=batch, maintain_order=True)
+            yield from map(valid_frame, parts)
+
     def samples_with(self, ids: Iterable[str], batch: int = 8192) -> Iterator[Sample]:
         """The samples with these identifiers, in order, read like `samples`.
 
         Raises:
             DataError: As `samples`.
         """
-        with self.reading():
-            rows = self.frame_with(pl.Series("id", list(ids), dtype=pl.String())).select(COLUMNS)
-            for part in rows.collect_batches(chunk_size=batch, maintain_order=True):
-                yield from map(to_sample, part.iter_rows())
+        for part in self.frames_with(pl.Series("id", list(ids), dtype=pl.String()), batch):
+            yield from map(to_sample, part.iter_rows())
 
     def rows(self, batch: int = 8192) -> Iterator[Row]:
         """Every raw row in order, read like `samples`."""
+        for part in self.frames(batch):
+            yield from part.iter_rows()
+
+    def frames(self, batch: int = 8192) -> Iterator[pl.DataFrame]:
+        """Every raw row in order, as frames of `batch` rows at most."""
         for name in self.info.files:
             with reading(self.path / name, _AGAIN):
                 file = scan_parquet(self.path / name).select(COLUMNS)
                 start = 0
                 while True:
                     rows = file.slice(start, batch).collect()
-                    yield from rows.iter_rows()
+                    yield rows
                     if rows.height < batch:
                         break
                     start += batch

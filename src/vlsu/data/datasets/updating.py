@@ -13,9 +13,10 @@ import polars as pl
 
 from vlsu._yaml import write_yaml
 from vlsu.data.datasets.dataset import DATASET_FILE, FORMAT, IMPORT_FILE, Dataset, open_folder
-from vlsu.data.datasets.writer import RowTally, refresh_readme, sync_file, write_text_file
+from vlsu.data.datasets.shards import ROW_GROUP_ROWS, RowTally
+from vlsu.data.datasets.writer import refresh_readme, sync_file, write_text_file
 from vlsu.data.parquet import literal, reading, scan_parquet
-from vlsu.data.rows import COLUMNS, Row
+from vlsu.data.rows import COLUMNS, Row, to_frame
 from vlsu.errors import DataError
 
 __all__ = ["update_rows"]
@@ -23,7 +24,6 @@ __all__ = ["update_rows"]
 _BATCH = 8192
 #: Bytes of the report of an import among which its content hash is.
 _HEAD = 2**16
-_ROW_GROUP_ROWS = 10_000
 
 
 def update_rows(dataset: Dataset, change: Callable[[int, Row], Row]) -> Dataset:
@@ -51,14 +51,12 @@ def update_rows(dataset: Dataset, change: Callable[[int, Row], Row]) -> Dataset:
                 new = [change(number + n, row) for n, row in enumerate(rows)]
                 number += len(rows)
                 differs = differs or new != rows
-                for row in new:
-                    tally.add(row)
-                schema = dict.fromkeys(COLUMNS, pl.String)
-                parts.append(pl.DataFrame(new, schema=schema, orient="row"))
+                parts.append(to_frame(new))
+                tally.add(parts[-1])
             if differs:
                 temporary = folder / f".samples-{index:05}-{os.getpid()}.tmp"
                 changed.append((temporary, folder / name))
-                pl.concat(parts).write_parquet(literal(temporary), row_group_size=_ROW_GROUP_ROWS)
+                pl.concat(parts).write_parquet(literal(temporary), row_group_size=ROW_GROUP_ROWS)
                 sync_file(temporary)
         after = replace(info, counts=tally.counts(), content_hash=tally.digest())
         if after == info and not changed:

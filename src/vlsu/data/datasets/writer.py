@@ -6,12 +6,10 @@ import contextlib
 import hashlib
 import os
 import re
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from vlsu._arguments import require_path
@@ -30,17 +28,15 @@ from vlsu.data.datasets.dataset import (
     open_folder,
     read_info,
 )
+from vlsu.data.datasets.shards import SHARD_ROWS, RowTally, ShardWriter
 from vlsu.data.images.store import ImageStore
-from vlsu.data.parquet import literal, scan_parquet
-from vlsu.data.rows import COLUMNS, Row, canonical, to_row
+from vlsu.data.rows import Row, to_frame, to_row
 from vlsu.data.sample import Sample
 from vlsu.data.tables.columns import listing
 from vlsu.errors import DataError
 from vlsu.policy import Policy, default_policy
 
 __all__ = [
-    "SHARD_ROWS",
-    "RowTally",
     "hash64",
     "prepare_folder",
     "refresh_readme",
@@ -49,13 +45,8 @@ __all__ = [
     "write_text_file",
 ]
 
-#: Default number of rows per file.
-SHARD_ROWS = 100_000
-#: A shard is also closed when its texts take this much memory.
-SHARD_BYTES = 128 * 1024 * 1024
-
-_BUFFER_ROWS = 5_000
-_ROW_GROUP_ROWS = 10_000
+#: Samples that are made a frame at once.
+_FRAME_ROWS = 5_000
 _README = "README.md"
 #: Exists while the new files replace those of a former dataset, and lists the former names.
 _UNFINISHED = ".dataset-unfinished"
@@ -70,7 +61,7 @@ _TEMPORARY = re.compile(
 
 def write_dataset(
     out: str | Path,
-    rows: Iterable[Sample],
+    rows: Iterable[Sample | pl.DataFrame],
     *,
     name: str,
     version: str,
@@ -93,7 +84,8 @@ def write_dataset(
     Args:
         out: The folder, which is created if missing. It may already contain the images, added by
             ``ImageStore(out).add``.
-        rows: The samples; their `id` must be unique.
+        rows: The samples, or frames of them with the columns of a dataset; their `id` must be
+            unique.
         name: Name of the dataset.
         version: Version of the dataset, in any numbering.
         licence: Licence of the samples, such as ``"CC-BY-4.0"``.
@@ -117,16 +109,14 @@ def write_dataset(
     sources = [images] if isinstance(images, ImageStore) else list(images or ())
     try:
         prepare_folder(folder, overwrite=overwrite)
-        shards = _ShardWriter(folder, shard_rows)
+        shards = ShardWriter(folder, shard_rows)
         try:
             tally = RowTally()
-            for sample in rows:
-                row = to_row(sample)
-                if sample.image_sha256 is not None:
-                    for source_of_images in sources:
-                        ImageStore(folder).copy_from(source_of_images, sample.image_sha256)
-                tally.add(row)
-                shards.add(row)
+            for frame in _frames(rows, min(_FRAME_ROWS, shard_rows)):
+                if sources:
+                    _copy_images(sources, ImageStore(folder), frame)
+                tally.add(frame)
+                shards.add(frame)
             shards.flush()
             if twin := tally.repeated_id(shards.temporary):
                 shown = one_line(twin)
@@ -152,6 +142,27 @@ def write_dataset(
             f"{folder}: cannot be written ({error.strerror}); free space or choose another folder"
         ) from None
     return open_folder(folder)
+
+
+def _frames(rows: Iterable[Sample | pl.DataFrame], at_once: int) -> Iterator[pl.DataFrame]:
+    """The samples as frames, in order, of so many single ones at most."""
+    held: list[Row] = []
+    for each in rows:
+        if not isinstance(each, pl.DataFrame):
+            held.append(to_row(each))
+        if held and (isinstance(each, pl.DataFrame) or len(held) == at_once):
+            yield to_frame(held)
+            held = []
+        if isinstance(each, pl.DataFrame):
+            yield each
+    if held:
+        yield to_frame(held)
+
+
+def _copy_images(sources: Sequence[ImageStore], store: ImageStore, frame: pl.DataFrame) -> None:
+    for sha256 in frame["image_sha256"].drop_nulls().unique(maintain_order=True):
+        for source in sources:
+            store.copy_from(source, sha256)
 
 
 def prepare_folder(folder: Path, *, overwrite: bool) -> None:
@@ -208,103 +219,7 @@ def hash64(text: str) -> int:
     return int.from_bytes(digest) or 1
 
 
-class RowTally:
-    """Content hash and counts of streamed rows, in 16 bytes per row."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._ids = array("Q")
-        self._images = array("Q")
-        self._without_text = 0
-
-    def add(self, row: Row) -> None:
-        """Count the next row."""
-        self._hash.update(canonical(row))
-        self._ids.append(hash64(row[0] or ""))
-        sha256 = row[_SHA256]
-        if sha256 is not None:
-            self._images.append(hash64(sha256))
-        self._without_text += row[_TEXT] is None
-
-    def digest(self) -> str:
-        """The content hash of the rows so far."""
-        return f"sha256:{self._hash.hexdigest()}"
-
-    def counts(self) -> dict[str, int]:
-        """The counts of ``dataset.yaml``."""
-        return {
-            "samples": len(self._ids),
-            "images": len(np.unique(np.asarray(self._images))),
-            "without_image": len(self._ids) - len(self._images),
-            "without_text": self._without_text,
-        }
-
-    def repeated_id(self, files: list[Path]) -> str | None:
-        """An identifier that two rows have, if any."""
-        ids = np.asarray(self._ids)
-        if len(np.unique(ids)) == len(ids):
-            return None
-        twins = scan_parquet(files).group_by("id").len().filter(pl.col("len") > 1)
-        found = twins.sort("id").head(1).collect()
-        return None if found.is_empty() else str(found["id"][0])
-
-
-_SHA256 = COLUMNS.index("image_sha256")
-_TEXT = COLUMNS.index("text")
-
-
-class _ShardWriter:
-    """Writes Parquet files of bounded size under temporary names."""
-
-    def __init__(self, folder: Path, rows: int) -> None:
-        self._folder = folder
-        self._rows = rows
-        self._buffer: list[Row] = []
-        self._parts: list[pl.DataFrame] = []
-        self.temporary: list[Path] = []
-
-    def add(self, row: Row) -> None:
-        self._buffer.append(row)
-        if len(self._buffer) >= min(_BUFFER_ROWS, self._rows):
-            self._pack()
-            rows = sum(part.height for part in self._parts)
-            size = sum(part.estimated_size() for part in self._parts)
-            if rows >= self._rows or size >= SHARD_BYTES:
-                self._write()
-
-    def flush(self) -> None:
-        """Write the remaining rows; a dataset without rows is one empty file."""
-        self._pack()
-        if self._parts[0].height or not self.temporary:
-            self._write()
-
-    def names(self) -> Iterator[str]:
-        total = len(self.temporary)
-        if total == 1:
-            yield "samples.parquet"
-            return
-        for number in range(total):
-            yield f"samples-{number:05}-of-{total:05}.parquet"
-
-    def discard(self) -> None:
-        for path in self.temporary:
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-    def _pack(self) -> None:
-        schema = dict.fromkeys(COLUMNS, pl.String)
-        self._parts.append(pl.DataFrame(self._buffer, schema=schema, orient="row"))
-        self._buffer = []
-
-    def _write(self) -> None:
-        path = self._folder / f".samples-{len(self.temporary):05}-{os.getpid()}.tmp"
-        self.temporary.append(path)
-        shard = pl.concat(self._parts)
-        self._parts = []
-        shard.write_parquet(literal(path), row_group_size=_ROW_GROUP_ROWS)
-
-
-def _commit(folder: Path, shards: _ShardWriter, info: DatasetInfo, policy: Policy) -> None:
+def _commit(folder: Path, shards: ShardWriter, info: DatasetInfo, policy: Policy) -> None:
     replaced = _replaceable(folder)
     write_text_file(folder / _UNFINISHED, "".join(f"{name}\n" for name in replaced))
     with contextlib.suppress(FileNotFoundError):

@@ -11,7 +11,7 @@ import polars as pl
 
 from vlsu._text import one_line
 from vlsu.data.datasets.dataset import Dataset
-from vlsu.data.deriving.part import write_part
+from vlsu.data.deriving.part import rows_where, write_part
 from vlsu.data.rows import COLUMNS
 from vlsu.errors import PolicyError, UsageError
 from vlsu.policy import MODALITIES, PATTERNS, Family, Pattern, Severity
@@ -61,7 +61,7 @@ def filter_dataset(
     return write_part(
         dataset,
         out,
-        (sample for sample, wanted in zip(dataset.samples(), mask, strict=True) if wanted),
+        rows_where(dataset, mask.fill_null(value=False)),
         suffix="filtered",
         which=f"{int(mask.sum())} of the {len(dataset)} samples",
         how=f": {conditions}",

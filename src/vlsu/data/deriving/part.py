@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import polars as pl
 
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.datasets.writer import write_dataset
+from vlsu.data.rows import valid_frame
 from vlsu.data.sample import Sample
+
+
+def rows_where(dataset: Dataset, wanted: pl.Series) -> Iterator[pl.DataFrame]:
+    """The rows of a dataset that are wanted, as frames that `write_part` takes.
+
+    Args:
+        dataset: The dataset.
+        wanted: Whether it is, for each of its rows.
+
+    Raises:
+        DataError: A row is not a valid sample.
+    """
+    start = 0
+    for part in dataset.frames():
+        yield valid_frame(part).filter(wanted[start : start + part.height])
+        start += part.height
 
 
 def write_part(
     dataset: Dataset,
     out: str | Path,
-    samples: Iterable[Sample],
+    samples: Iterable[Sample | pl.DataFrame],
     *,
     suffix: str,
     which: str,
@@ -25,7 +44,7 @@ def write_part(
     Args:
         dataset: What they are of.
         out: The folder to write.
-        samples: They, in order.
+        samples: They, in order, or frames of them.
         suffix: What is added to the dataset's name.
         which: Which samples they are, before "of NAME", in the description.
         how: How they were chosen, after it.

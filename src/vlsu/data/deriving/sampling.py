@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 from collections.abc import Mapping
 from pathlib import Path
+
+import polars as pl
 
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.deriving.part import write_part
@@ -54,26 +55,38 @@ def sample_dataset(
     """
     if not 1 <= n <= len(dataset):
         raise UsageError(f"n is {n}; the dataset has {len(dataset)} samples, choose 1 to that many")
-    strata: dict[_Stratum, list[tuple[bytes, str]]] = {}
     with dataset.reading():
         rows = dataset.frame().select("id", *_GRADES).collect()
-    for id_, *grades in rows.iter_rows():
-        rank = hashlib.sha256(f"{seed}\0{id_}".encode()).digest()
-        strata.setdefault(tuple(grades), []).append((rank, id_))
-    found = {key: len(members) for key, members in strata.items()}
+    found = {tuple(key): count for *key, count in rows.group_by(_GRADES).len().iter_rows()}
     sizes = _balanced(found, n) if balanced else _proportional(found, n)
-    chosen = [
-        id_ for key, members in strata.items() for _, id_ in heapq.nsmallest(sizes[key], members)
-    ]
+    chosen = _drawn(rows, sizes, seed)
     how = ("balanced by joint severity, " if balanced else "") + "stratified by pattern"
     return write_part(
         dataset,
         out,
-        dataset.samples_with(chosen),
+        dataset.frames_with(chosen),
         suffix="sample",
         which=f"{n} of the {len(dataset)} samples",
         how=f", {how}, seed {seed}",
         overwrite=overwrite,
+    )
+
+
+def _drawn(rows: pl.DataFrame, sizes: Mapping[_Stratum, int], seed: int) -> pl.Series:
+    """Identifiers of as many rows of each stratum, the first by a hash of seed and identifier."""
+    begun = f"{seed}\0".encode()
+    ranks = [hashlib.sha256(begun + id_.encode()).digest() for id_ in rows["id"].fill_null("")]
+    wanted = pl.DataFrame(
+        [(*key, size) for key, size in sizes.items()],
+        schema=dict.fromkeys(_GRADES, pl.String) | {"size": pl.Int64},
+        orient="row",
+    )
+    return (
+        rows.with_columns(rank=pl.Series(ranks, dtype=pl.Binary))
+        .sort("rank")
+        .with_columns(place=pl.int_range(pl.len()).over(_GRADES))
+        .join(wanted, on=_GRADES, nulls_equal=True)
+        .filter(pl.col("place") < pl.col("size"))["id"]
     )
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.datasets.writer import prepare_folder
-from vlsu.data.deriving.part import write_part
+from vlsu.data.deriving.part import rows_where, write_part
 from vlsu.data.links import KEYS, components
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import MODALITIES
@@ -221,7 +221,7 @@ def _written(
     return write_part(
         dataset,
         folder,
-        (sample for sample, wanted in zip(dataset.samples(), mine, strict=True) if wanted),
+        rows_where(dataset, pl.Series(mine, dtype=pl.Boolean)),
         suffix=name,
         which=f"The part {name}",
         how=f", split by group and stratified by pattern, seed {seed}",

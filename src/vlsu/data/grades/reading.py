@@ -184,7 +184,8 @@ class _File:
                 f"found: {listing(self._header)}"
             )
         kept = self._kept(export)
-        rows = self._about(kept, _cell("grader", grader), grade.read(kept).alias("grade"))
+        names = _cell(kept, "grader", grader)
+        rows = self._about(kept, names, grade.read(kept).alias("grade"))
         self._require(rows, "item")
         self._require(rows, "grader")
         if export is not None:
@@ -344,7 +345,7 @@ class _File:
         if grade is not None:
             return False
         return self._item is None or not (
-            self._cells.select(_cell("item", self._item))["item"].is_duplicated().any()
+            _cell(self._cells, "item", self._item).is_duplicated().any()
         )
 
     def _kept(self, export: Export | None) -> pl.DataFrame:
@@ -368,7 +369,8 @@ class _File:
     def _about(self, cells: pl.DataFrame, *others: pl.Expr | pl.Series) -> pl.DataFrame:
         """What each record is about, other columns of it, and its line."""
         places = zip(_ABOUT, (self._item, self._modality, self._category), strict=True)
-        return cells.select(*(_cell(name, n) for name, n in places), *others, LINE)
+        found = [_cell(cells, name, n) for name, n in places]
+        return cells.select(*found, *others, LINE)
 
     def _name(self, position: int | None) -> str | None:
         return None if position is None else self._header[position]
@@ -391,9 +393,12 @@ class _File:
             raise DataError(f"{self._path}: line {line}: no {name}; fill it in or remove the line")
 
 
-def _cell(name: str, position: int | None) -> pl.Expr:
+def _cell(cells: pl.DataFrame, name: str, position: int | None) -> pl.Series:
     """The cells of a column without outer space; null where empty, or if there is no column."""
     if position is None:
-        return pl.lit(None, dtype=pl.String).alias(name)
-    text = stripped(pl.col(str(position)))
-    return pl.when(text != "").then(text).alias(name)
+        return pl.Series(name, [None], dtype=pl.String).new_from_index(0, cells.height)
+    column = cells[str(position)]
+    text = stripped(column)
+    if (text == column).all() and (text != "").all():
+        return column.alias(name)  # millions of texts, which are there already
+    return text.to_frame(name).select(pl.when(pl.col(name) != "").then(pl.col(name))).to_series()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, overload
 from urllib.parse import unquote
 
 from vlsu._files import open_beneath
@@ -24,6 +26,9 @@ _SUFFIXES = {f".{extension}" for extension in EXTENSIONS} | {".jpeg", ".jpe", ".
 _MAX_LENGTH, _MAX_PARTS = 4096, 64
 #: Maximum files with the same name that are compared.
 _MAX_CANDIDATES = 256
+
+#: Names whose files are remembered.
+_REMEMBERED = 4096
 
 _Parts = tuple[str, ...]
 
@@ -81,11 +86,16 @@ class ImageFolder:
         self._inside = root.resolve()
         self._targets: dict[str, str] = {}
         self._names = _Index(self._walk(), _parts)
+        self._find_name = lru_cache(_REMEMBERED)(self._names.find)
 
     @cached_property
     def _stems(self) -> _Index:
         """The files by their names without extension, which most tables never ask for."""
         return _Index(self._names.paths, lambda path: _without_suffix(_parts(path)))
+
+    @cached_property
+    def _find_stem(self) -> Callable[[_Parts], Match | None]:
+        return lru_cache(_REMEMBERED)(self._stems.find)
 
     def find_path(self, name: str) -> Match | None:
         """The file at a path that a row states, relative to the folder or absolute inside it.
@@ -95,13 +105,13 @@ class ImageFolder:
         matches and is marked `elsewhere`.
         """
         for spelling in _spellings(self._below_root(name)):
-            if match := self._names.find(spelling):
+            if match := self._find_name(spelling):
                 return self._marked(match, name, spelling)
             if PurePosixPath(spelling[-1]).suffix.lower() not in _SUFFIXES and (
-                match := self._stems.find(spelling)
+                match := self._find_stem(spelling)
             ):
                 return self._marked(match, name, _without_suffix(spelling))
-            if match := self._names.find(spelling[-1:]):
+            if match := self._find_name(spelling[-1:]):
                 return Match(match.path, name, match.others, elsewhere=True)
         return None
 
@@ -111,7 +121,7 @@ class ImageFolder:
         if len(path) > _MAX_LENGTH:
             return None
         for spelling in (*_spellings(unquote(path)), *_spellings(path)):
-            if match := self._names.find(spelling) or self._names.find(spelling[-1:]):
+            if match := self._find_name(spelling) or self._find_name(spelling[-1:]):
                 return Match(match.path, address, match.others)
         return None
 
@@ -210,6 +220,32 @@ class ImageFolder:
         return inside
 
 
+class _Paths(Sequence[str]):
+    """Paths in a quarter of the memory that they take one by one."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._ends = array("Q", [0])
+        joined = bytearray()
+        for path in paths:
+            joined += os.fsencode(path)
+            self._ends.append(len(joined))
+        self._joined = bytes(joined)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[n] for n in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        return os.fsdecode(self._joined[self._ends[place] : self._ends[place + 1]])
+
+
 class _Index:
     """Paths indexed by their parts from the last to the first, normalised and sorted.
 
@@ -220,11 +256,14 @@ class _Index:
     """
 
     def __init__(self, paths: Iterable[str], parts_of: Callable[[str], _Parts]) -> None:
-        keyed = sorted((_key(parts_of(path)), path) for path in paths)
-        self._keys = [key for key, _ in keyed]
-        self.paths = [path for _, path in keyed]
+        found = _Paths(paths)
+        keys = [_key(parts_of(path)) for path in found]
+        order: list[int] = []
+        for _, alike in groupby(sorted(range(len(keys)), key=keys.__getitem__), keys.__getitem__):
+            order += sorted(alike, key=found.__getitem__)
+        self._keys = [keys[n] for n in order]
+        self.paths = _Paths(found[n] for n in order)
         self._parts_of = parts_of
-        self.find = lru_cache(4096)(self._find)
 
     def find_any(self, wanted: _Parts) -> Match | None:
         """A file whose path ends in the wanted one, in any folder."""
@@ -242,7 +281,7 @@ class _Index:
         )
         return Match(best, others=others)
 
-    def _find(self, wanted: _Parts) -> Match | None:
+    def find(self, wanted: _Parts) -> Match | None:
         """The file whose path ends in the wanted one, or the reverse."""
         fitting: list[tuple[tuple[int, int, int], str]] = []
         for place in self._ending_in(wanted):

@@ -14,6 +14,7 @@ from vlsu.data.importers.base import (
     Note,
     Rejected,
     SourceRow,
+    SourceRows,
 )
 from vlsu.registry import Registry
 
@@ -25,6 +26,7 @@ __all__ = [
     "Note",
     "Rejected",
     "SourceRow",
+    "SourceRows",
     "get",
     "importers",
     "names",

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import polars as pl
 
 from vlsu.data.sample import Sample
 from vlsu.data.tables.missing import MissingWords
 from vlsu.policy import Policy, Severity, bundled_policy
 
-__all__ = ["About", "ImportItem", "ImportOptions", "Importer", "Note", "Rejected", "SourceRow"]
+__all__ = [
+    "About",
+    "ImportItem",
+    "ImportOptions",
+    "Importer",
+    "Note",
+    "Rejected",
+    "SourceRow",
+    "SourceRows",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,7 @@ class ImportOptions:
             `None` for not sure; these precede the severities' own names.
         missing: Decides which cells are missing values.
         encoding: Text encoding of the file, if stated.
+        together: Whether rows may come as `SourceRows`: where no images are looked for.
     """
 
     policy: Policy
@@ -31,6 +43,7 @@ class ImportOptions:
     grades: Mapping[str, Severity | None] = field(default_factory=dict)
     missing: MissingWords = field(default_factory=MissingWords)
     encoding: str | None = None
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,24 @@ ImportItem = SourceRow | Rejected | Note
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRows:
+    """Rows of one stretch of a file: most of them as columns, those that need a look one by one.
+
+    Attributes:
+        frame: Rows that become samples of a severity that the policy has: the columns of a dataset
+            without `image_sha256`; `image`, the name of the image if one is stated; `line`, as of
+            a `SourceRow`; and `place`, the row's place among all of them, ascending.
+        notes: On these, in the order in which they are made of one row: a note without its line,
+            and the rows of `frame` that it is on. None of them has a value or is a problem.
+        others: Place and item of the other rows, and of notes by themselves, in order.
+    """
+
+    frame: pl.DataFrame
+    notes: Sequence[tuple[Note, Sequence[int]]]
+    others: Sequence[tuple[int, ImportItem]]
+
+
+@dataclass(frozen=True, slots=True)
 class About:
     """What a source says about itself; empty where it says nothing.
 
@@ -113,7 +144,8 @@ class Importer:
 
     Attributes:
         read: Function from the file or folder and the options to one item per row, lazily and in
-            order. Raises `DataError` for a file that is not of this format.
+            order; with ``together`` in the options, many rows may be one item. Raises `DataError`
+            for a file that is not of this format.
         name: Default name of the dataset; empty for the file's name.
         licence: Licence of the data, if the format implies it.
         citation: How to cite the data.
@@ -125,7 +157,7 @@ class Importer:
             source tells safe from unsafe and nothing between; empty where it does not say.
     """
 
-    read: Callable[[Path, ImportOptions], Iterator[ImportItem]]
+    read: Callable[[Path, ImportOptions], Iterator[ImportItem | SourceRows]]
     name: str = ""
     licence: str = ""
     citation: str = ""

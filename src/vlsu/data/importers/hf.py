@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vlsu._files import read_text
 from vlsu._yaml import YamlError, read_yaml
-from vlsu.data.importers.base import About, Importer, ImportItem, ImportOptions
+from vlsu.data.importers.base import About, Importer, ImportItem, ImportOptions, SourceRows
 from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.exported import is_export
 from vlsu.data.importers.tabular import read_source
@@ -35,7 +35,7 @@ _KEYS = (
 )
 
 
-def read_hf(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
+def read_hf(path: Path, options: ImportOptions) -> Iterator[ImportItem | SourceRows]:
     """Read a folder of `datasets`, a downloaded repository, or one file of it.
 
     Raises:

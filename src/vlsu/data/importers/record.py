@@ -20,7 +20,9 @@ from vlsu.policy import MODALITIES, NOT_SURE, Severity
 
 __all__ = [
     "FIELDS",
+    "LONG_ID_LENGTH",
     "MAX_DEPTH",
+    "RecordReader",
     "build_row",
     "nests_deeper",
     "shown_name",
@@ -34,7 +36,7 @@ FIELDS: tuple[str, ...] = (*COLUMNS, "image")
 #: A cell of more characters or words may be a text in the wrong column, and is not shown.
 _MAX_SHOWN, _MAX_WORDS = 60, 7
 #: An identifier of more characters is probably in the wrong column.
-_LONG_ID_LENGTH = 500
+LONG_ID_LENGTH = 500
 #: The beginning of a web address, which a column called ``image`` may hold as well as a path.
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 #: Maximum nesting of metadata; JSON libraries refuse more, at different depths.
@@ -66,7 +68,7 @@ def build_row(
         metadata: The field ``metadata``, if the file holds it as a mapping.
         image_data: The image, if the file holds its bytes.
     """
-    builder = _Builder(line, values, options)
+    builder = RecordReader(line, values, options)
     if nulls:
         builder.note("null bytes removed", fix="save the file without them", problem=True)
     grades: dict[str, Severity | None] = {}
@@ -138,7 +140,7 @@ def shown_name(name: str, length: int = 40) -> str:
     return quoted(name, length)
 
 
-class _Builder:
+class RecordReader:
     """Reads the fields of one record, and collects notes and values that were not understood."""
 
     def __init__(self, line: int, values: Mapping[str, str], options: ImportOptions) -> None:
@@ -150,9 +152,11 @@ class _Builder:
         self.originals: dict[str, str] = {}
 
     def note(self, kind: str, value: str = "", fix: str = "", *, problem: bool = False) -> None:
+        """Note a correction or remark."""
         self.notes.append(Note(self._line, kind, value, fix, problem))
 
     def plain(self, field: str) -> str | None:
+        """The field without outer space; `None` if it is empty."""
         return self._values.get(field, "").strip() or None
 
     def value(self, field: str) -> str | None:
@@ -161,6 +165,7 @@ class _Builder:
         return None if text is not None and self._is_missing(field, text) else text
 
     def language(self) -> str | None:
+        """The code of the text's language."""
         code = self.plain("language")
         if code is not None and self._options.missing.language(code):
             self._note_missing("language", code)
@@ -168,6 +173,7 @@ class _Builder:
         return code
 
     def identifier(self) -> str:
+        """The row's identifier, made from its line if it has none."""
         id_ = self.plain("id")
         if id_ is None:
             if "id" in self._values:
@@ -182,9 +188,9 @@ class _Builder:
         if self._options.missing(id_):
             fix = "give the row an id, if that stands for a missing value"
             self.note("id is a word for a missing value, kept as id", quoted(id_), fix)
-        if len(id_) > _LONG_ID_LENGTH:
+        if len(id_) > LONG_ID_LENGTH:
             fix = "see whether the right column is the id"
-            self.note(f"id of over {_LONG_ID_LENGTH} characters", shown_word(id_), fix)
+            self.note(f"id of over {LONG_ID_LENGTH} characters", shown_word(id_), fix)
         return id_
 
     def _is_missing(self, field: str, text: str) -> bool:
@@ -198,6 +204,7 @@ class _Builder:
         self.note(f"word for a missing value -> absent ({field})", quoted(text), fix)
 
     def text(self) -> str | None:
+        """The text, with outer space."""
         text = self._values.get("text", "")
         if not text.strip():
             if "text" in self._values:
@@ -209,6 +216,7 @@ class _Builder:
         return text.replace("\r\n", "\n")
 
     def grade(self, modality: str) -> Severity | Rejected | None:
+        """The grade of a modality; the row rejected if its word is unknown."""
         field = f"{modality}_grade"
         if field not in self._values:
             return None
@@ -240,6 +248,7 @@ class _Builder:
         self.originals[f"original_{field}"] = word
 
     def category(self, modality: str) -> str | None:
+        """The category of a modality, as the policy identifies it."""
         field = f"{modality}_category"
         words = self.plain(field)
         if words is None:

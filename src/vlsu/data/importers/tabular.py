@@ -9,11 +9,15 @@ from __future__ import annotations
 import datetime
 import decimal
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+
+import orjson
+import polars as pl
 
 from vlsu._text import quoted
 from vlsu.data.images.inline import begins_as_image
@@ -24,15 +28,17 @@ from vlsu.data.importers.base import (
     Note,
     Rejected,
     SourceRow,
+    SourceRows,
 )
 from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.csv import read_csv
 from vlsu.data.importers.exported import exported_row, is_export
 from vlsu.data.importers.fields import assign_fields
 from vlsu.data.importers.record import FIELDS, MAX_DEPTH, build_row, nests_deeper
-from vlsu.data.sources import Source, SourceItem, open_source
+from vlsu.data.importers.together import build_rows, filled, stretches, with_others
+from vlsu.data.sources import Entry, Source, SourceItem, open_source
 from vlsu.data.sources.opening import file_kind
-from vlsu.data.tables import Blank, Broken, MissingWords, normalise
+from vlsu.data.tables import Blank, Broken, MissingWords, normalise, stripped
 
 __all__ = ["CSV", "JSONL", "PARQUET", "XLSX", "broken_item", "plain", "read_source", "split_image"]
 
@@ -47,7 +53,9 @@ _EXPECTED = {
 }
 
 
-def read_tabular(path: Path, options: ImportOptions, *, format: str) -> Iterator[ImportItem]:
+def read_tabular(
+    path: Path, options: ImportOptions, *, format: str
+) -> Iterator[ImportItem | SourceRows]:
     """Read a table of any kind.
 
     Raises:
@@ -69,7 +77,7 @@ def read_tabular(path: Path, options: ImportOptions, *, format: str) -> Iterator
 
 def read_source(
     source: Source, options: ImportOptions, items: Iterable[SourceItem] | None = None
-) -> Iterator[ImportItem]:
+) -> Iterator[ImportItem | SourceRows]:
     """Read every row of a source, its columns assigned to fields.
 
     Args:
@@ -93,7 +101,7 @@ def _rows(
     roles: dict[str, str],
     options: ImportOptions,
     items: Iterable[SourceItem] | None,
-) -> Iterator[ImportItem]:
+) -> Iterator[ImportItem | SourceRows]:
     exported = is_export(source.columns) and not options.map and not options.grades
     if exported and options.missing.words is None:
         options = ImportOptions(
@@ -103,20 +111,107 @@ def _rows(
             MissingWords.read([""]),
             options.encoding,
         )
-    taken = set(roles.values())
-    for item in source.read() if items is None else items:
-        if isinstance(item, Blank | Broken):
-            yield broken_item(item)
-            continue
-        values: dict[str, object] = {}
-        extra: dict[str, object] = {}
-        for name, value in item.values.items():
-            role = roles.get(name)
-            if role is None and (named := normalise(name)) in FIELDS and named not in taken:
-                role = roles[name] = named  # a column that only later rows have
-                taken.add(named)
-            (extra if role is None else values)[role or name] = value
-        yield _row(item.line, values, extra, options, exported=exported, nulls=item.nulls)
+    read = source.read() if items is None else items
+    roles_of = _Roles(roles)
+    if not options.together or exported:
+        for item in read:
+            yield _item(item, roles_of, options, exported=exported)
+        return
+    for stretch in stretches(read):
+        rows = _together(stretch, roles_of, options)
+        if rows is None:
+            for item in stretch:
+                yield _item(item, roles_of, options, exported=False)
+        else:
+            yield rows
+
+
+class _Roles:
+    """The fields of columns, also of those that only later rows have."""
+
+    def __init__(self, roles: dict[str, str]) -> None:
+        self._roles = roles
+        self._taken = set(roles.values())
+
+    def of(self, name: str) -> str | None:
+        """The field of a column, `None` if it goes into the metadata."""
+        role = self._roles.get(name)
+        if role is None and (named := normalise(name)) in FIELDS and named not in self._taken:
+            role = self._roles[name] = named
+            self._taken.add(named)
+        return role
+
+
+def _item(item: SourceItem, roles: _Roles, options: ImportOptions, *, exported: bool) -> ImportItem:
+    if isinstance(item, Blank | Broken):
+        return broken_item(item)
+    values: dict[str, object] = {}
+    extra: dict[str, object] = {}
+    for name, value in item.values.items():
+        role = roles.of(name)
+        (extra if role is None else values)[role or name] = value
+    return _row(item.line, values, extra, options, exported=exported, nulls=item.nulls)
+
+
+def _together(
+    items: Sequence[SourceItem], roles: _Roles, options: ImportOptions
+) -> SourceRows | None:
+    """The rows of a stretch, `None` if most of them are to be read one by one."""
+    shapes = [
+        tuple(item.values) if isinstance(item, Entry) and not item.nulls else () for item in items
+    ]
+    ((names, _),) = Counter(shapes).most_common(1)
+    if not names:
+        return None
+    fields = {name: roles.of(name) for shape in dict.fromkeys(shapes) for name in shape}
+    entries = [
+        (place, item)
+        for place, (item, shape) in enumerate(zip(items, shapes, strict=True))
+        if shape == names and isinstance(item, Entry)
+    ]
+    apart = [False] * len(entries)
+    values: dict[str, pl.Series] = {}
+    extra: dict[str, pl.Series] = {}
+    try:
+        for name in names:
+            role = fields[name]
+            cells = [item.values[name] for _, item in entries]
+            if role is None:
+                extra[name] = _json_cells(cells, apart)
+            else:
+                values[role] = _text_cells(cells, role, apart)
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
+    places = pl.Series([place for place, _ in entries], dtype=pl.Int64)
+    lines = pl.Series([item.line for _, item in entries], dtype=pl.Int64)
+    frame, notes, _ = build_rows(places, lines, values, extra, options, pl.Series(apart))
+    return with_others(
+        frame, notes, items, lambda item: _item(item, roles, options, exported=False)
+    )
+
+
+def _text_cells(cells: list[object], field: str, apart: list[bool]) -> pl.Series:
+    """The texts of a field as `_row` reads them; what are none are set apart."""
+    texts = []
+    for n, value in enumerate(cells):
+        if value is not None and type(value) is not str:
+            apart[n] |= field in ("image", "metadata") or (value := _text(value)) is None
+        texts.append(value if type(value) is str else "")
+    series = pl.Series(texts, dtype=pl.String)
+    return series if field == "text" else stripped(series)
+
+
+def _json_cells(cells: list[object], apart: list[bool]) -> pl.Series:
+    """Values of metadata as JSON, `None` where there is none; lists and the like are set apart."""
+    if all(value is None or type(value) is str for value in cells):
+        return filled(pl.Series(cells, dtype=pl.String).fill_null(""))
+    texts: list[str | None] = []
+    for n, value in enumerate(cells):
+        plain_value = plain(value) if isinstance(value, str | int | float) else None
+        apart[n] |= value is not None and not isinstance(value, str | int | float)
+        blank = plain_value is None or (isinstance(plain_value, str) and not plain_value.strip())
+        texts.append(None if blank else orjson.dumps(plain_value).decode())
+    return pl.Series(texts, dtype=pl.String)
 
 
 def _row(
@@ -268,13 +363,15 @@ def _is_image(value: object) -> bool:
     return isinstance(value, dict) or begins_as_image(data)
 
 
-def _then(notes: Iterable[Note], items: Iterator[ImportItem]) -> Iterator[ImportItem]:
+def _then(
+    notes: Iterable[Note], items: Iterator[ImportItem | SourceRows]
+) -> Iterator[ImportItem | SourceRows]:
     yield from notes
     yield from items
 
 
 def _importer(format: str) -> Importer:
-    read: Callable[[Path, ImportOptions], Iterator[ImportItem]]
+    read: Callable[[Path, ImportOptions], Iterator[ImportItem | SourceRows]]
     read = partial(read_tabular, format=format)
     return Importer(read, describe=about_croissant)
 

@@ -6,11 +6,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, Note, SourceRow
+import polars as pl
+
+from vlsu.data.importers.base import (
+    Importer,
+    ImportItem,
+    ImportOptions,
+    Note,
+    SourceRow,
+    SourceRows,
+)
 from vlsu.data.importers.benchmark import find_files
 from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.csv import read_mapped
-from vlsu.data.tables import Table, listing, normalise
+from vlsu.data.tables import Table, listing, normalise, stripped
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Policy
 
@@ -35,7 +44,7 @@ _ADDED = ("language", "group", "metadata")
 _MISLABELLED = {"2aa9226c-201d-458d-9b2e-0aa36845c763": ("C14", "C15")}
 
 
-def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
+def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem | SourceRows]:
     """Read the released CSV: columns in any order and letter case, others into the metadata.
 
     A `web_path` that is no address is the path of an image, as `vlsu data export` writes it. Of a
@@ -60,10 +69,25 @@ def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
         )
     fields = {n: _FIELDS[name] for n, name in enumerate(names) if name in _FIELDS}
     fields |= {names.index(name): name for name in _ADDED if names.count(name) == 1}
-    return (
-        _correct(_with_path(item), options.policy) if isinstance(item, SourceRow) else item
-        for item in read_mapped(table, fields, options)
-    )
+    url = stripped(pl.col("image_url"))
+    wrong = stripped(pl.col("id")).str.to_lowercase().is_in(list(_MISLABELLED))
+    path_stated = (url != "") & ~url.str.contains("://", literal=True)
+    return _corrected(read_mapped(table, fields, options, apart=wrong | path_stated), options)
+
+
+def _corrected(
+    items: Iterator[ImportItem | SourceRows], options: ImportOptions
+) -> Iterator[ImportItem | SourceRows]:
+    for item in items:
+        if isinstance(item, SourceRows):
+            others = [(place, _corrected_item(other, options)) for place, other in item.others]
+            yield replace(item, others=others)
+        else:
+            yield _corrected_item(item, options)
+
+
+def _corrected_item(item: ImportItem, options: ImportOptions) -> ImportItem:
+    return _correct(_with_path(item), options.policy) if isinstance(item, SourceRow) else item
 
 
 def _with_path(row: SourceRow) -> SourceRow:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from vlsu.data.importers.base import Importer, ImportItem, ImportOptions
+from vlsu.data.importers.base import Importer, ImportItem, ImportOptions, SourceRows
 from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.tabular import read_source
 from vlsu.data.sources import Source, SourceItem
@@ -19,7 +19,7 @@ __all__ = ["WEBDATASET", "read_webdataset"]
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 
-def read_webdataset(path: Path, options: ImportOptions) -> Iterator[ImportItem]:
+def read_webdataset(path: Path, options: ImportOptions) -> Iterator[ImportItem | SourceRows]:
     """Read a tar archive, or every one of a folder in the order of their names.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vlsu._text import one_line, quoted
@@ -9,7 +10,7 @@ from vlsu.data.images.folder import FileState, ImageFolder, Match
 from vlsu.data.images.inline import inline_image
 from vlsu.data.images.probe import ImageError, ImageFault
 from vlsu.data.images.store import ImageStore
-from vlsu.data.importers import Note, SourceRow
+from vlsu.data.importers import Note, SourceRow, SourceRows
 from vlsu.data.importers.record import shown_name
 from vlsu.data.sample import IMAGE_FAULT, Sample
 from vlsu.errors import DataError
@@ -20,7 +21,14 @@ __all__ = ["ImageAttacher"]
 REMEMBERED = 50_000
 #: Shown instead of a file name for an image that is embedded in its row.
 _IN_ROW = "the image in the row"
-_AT_ADDRESS = "image not fetched: run vlsu data fetch, or give its folder with --images"
+_AT_ADDRESS = Note(0, "image not fetched: run vlsu data fetch, or give its folder with --images")
+#: A path or a hash leads nowhere without a folder.
+_NOT_SEARCHED = Note(
+    0,
+    "image not searched for: give its folder with --images",
+    fix="or leave --strict out",
+    problem=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,12 @@ class ImageAttacher:
             del self._stored_files[next(iter(self._stored_files))]
         self._stored_files[state] = sha256
         return _attached(row, path, sha256, notes)
+
+    def notes_on(self, rows: SourceRows) -> list[tuple[Note, Sequence[int]]]:
+        """Notes on rows that came together, of which no image is looked for, as they have them."""
+        stated, url = (rows.frame[name].is_not_null() for name in ("image", "image_url"))
+        noted = ((_AT_ADDRESS, url), (_NOT_SEARCHED, stated & ~url))
+        return [(note, on.arg_true().to_list()) for note, on in noted if on.any()]
 
     def _find(self, row: SourceRow, folder: ImageFolder) -> _Found | None:
         paths = [name for name in row.image_names if "://" not in name]
@@ -177,11 +191,8 @@ def _without_image(row: SourceRow, fault: str | None = None) -> Sample:
 def _not_searched(row: SourceRow) -> list[Note]:
     if not row.image_names and row.image_sha256 is None:
         return []
-    if row.sample.image_url is not None:
-        return [Note(row.line, _AT_ADDRESS)]
-    # A path or a hash leads nowhere without a folder.
-    kind, fix = "image not searched for: give its folder with --images", "or leave --strict out"
-    return [Note(row.line, kind, fix=fix, problem=True)]
+    at_address = row.sample.image_url is not None
+    return [replace(_AT_ADDRESS if at_address else _NOT_SEARCHED, line=row.line)]
 
 
 def _missing(row: SourceRow) -> list[Note]:

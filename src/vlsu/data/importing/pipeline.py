@@ -9,13 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO
-
-import orjson
 
 from vlsu._arguments import require_function, require_kind, require_path
 from vlsu._text import one_line, quoted
-from vlsu.data.datasets.writer import hash64, prepare_folder, write_dataset
+from vlsu.data.datasets.writer import prepare_folder, write_dataset
 from vlsu.data.images.folder import ImageFolder
 from vlsu.data.images.store import ImageStore
 from vlsu.data.importers import (
@@ -24,21 +21,28 @@ from vlsu.data.importers import (
     Note,
     Rejected,
     SourceRow,
+    SourceRows,
     importers,
 )
-from vlsu.data.importers.record import shown_name
 from vlsu.data.importing.attachment import ImageAttacher
+from vlsu.data.importing.blocks import Block, Spool, StoredRow
 from vlsu.data.importing.duplicates import IdIndex
 from vlsu.data.importing.report import ImportReport, Tally
+from vlsu.data.importing.resolution import resolved_rows
 from vlsu.data.importing.severities import not_at_hand, only_two
-from vlsu.data.marks import unread
 from vlsu.data.progress import Progress
-from vlsu.data.rows import canonical, to_row, to_sample
-from vlsu.data.sample import Sample
+from vlsu.data.rows import COLUMNS, to_row
 from vlsu.data.tables.labels import label_key
 from vlsu.data.tables.missing import MissingWords
 from vlsu.errors import DataError, PolicyError, UsageError
-from vlsu.policy import MODALITIES, NOT_SURE, Policy, Severity, default_policy, load_policy
+from vlsu.policy import (
+    MODALITIES,
+    NOT_SURE,
+    Policy,
+    Severity,
+    default_policy,
+    load_policy,
+)
 from vlsu.registry import did_you_mean
 
 __all__ = ["import_dataset"]
@@ -109,6 +113,8 @@ def import_dataset(
         chosen = policy or about.policy or default_policy()
     else:
         chosen = load_policy(policy)
+    implied = images is None and path.is_dir()
+    place = path if implied else images
     items = importer.read(
         path,
         ImportOptions(
@@ -117,10 +123,9 @@ def import_dataset(
             grades=MappingProxyType(_grades(grades or {}, chosen)),
             missing=MissingWords.read(missing),
             encoding=encoding,
+            together=place is None,
         ),
     )
-    implied = images is None and path.is_dir()
-    place = path if implied else images
     image_folder = None if place is None else ImageFolder(require_path("images", place))
     made_here, without_images = not folder.exists(), not (folder / "images").exists()
     licence = licence or about.licence or "unknown"
@@ -128,21 +133,23 @@ def import_dataset(
     try:
         prepare_folder(folder, overwrite=overwrite)
         with (
-            tempfile.TemporaryFile(dir=folder) as spool,
+            tempfile.TemporaryFile(dir=folder) as file,
             Tally(path, folder, strict) as tally,
             warnings.catch_warnings(),
         ):
             # Pillow warns about unusual metadata; `vlsu data check` finds real problems.
             warnings.simplefilter("ignore")
+            spool = Spool(file)
             ids = _read_all(_within_policy(items, chosen), attacher, spool, tally, progress)
             if image_folder is not None:
                 _note_left_out(image_folder, tally)
+            del attacher, image_folder  # of a million files, the most of the memory
             if policy is None and (note := not_at_hand(about)):
                 tally.note(note)
             tally.require_samples()
             dataset = write_dataset(
                 folder,
-                _resolve(spool, ids, tally),
+                resolved_rows(spool, ids, tally),
                 name=name or about.name or path.stem,
                 version=version or about.version or "1",
                 licence=licence,
@@ -195,20 +202,29 @@ def _lacks(policy: Policy, grade: Severity) -> str:
     return f"policy {policy.name} has no {grade.label}; use {there}, or a policy that has it"
 
 
-def _within_policy(items: Iterator[ImportItem], policy: Policy) -> Iterator[ImportItem]:
+def _within_policy(
+    items: Iterator[ImportItem | SourceRows], policy: Policy
+) -> Iterator[ImportItem | SourceRows]:
     """The items, of which a row with a grade that the policy lacks is rejected."""
     if len(policy.severities) == len(Severity):
         yield from items
         return
     for item in items:
-        if isinstance(item, SourceRow):
-            for modality in MODALITIES:
-                grade = item.sample.grade(modality)
-                if grade is not None and grade not in policy.severities:
-                    reason = f"grade that the policy lacks ({modality})"
-                    item = Rejected(item.line, reason, grade.label, _lacks(policy, grade))
-                    break
-        yield item
+        if isinstance(item, SourceRows):
+            others = [(place, _graded_within(other, policy)) for place, other in item.others]
+            yield replace(item, others=others)
+        else:
+            yield _graded_within(item, policy)
+
+
+def _graded_within(item: ImportItem, policy: Policy) -> ImportItem:
+    if isinstance(item, SourceRow):
+        for modality in MODALITIES:
+            grade = item.sample.grade(modality)
+            if grade is not None and grade not in policy.severities:
+                reason = f"grade that the policy lacks ({modality})"
+                return Rejected(item.line, reason, grade.label, _lacks(policy, grade))
+    return item
 
 
 def _note_left_out(folder: ImageFolder, tally: Tally) -> None:
@@ -227,72 +243,62 @@ _LINKS = Note(
 )
 
 
+#: Rows that are written as one block.
+_BLOCK_ROWS = 5_000
+
+
 def _read_all(
-    items: Iterator[ImportItem],
+    items: Iterator[ImportItem | SourceRows],
     attacher: ImageAttacher,
-    spool: IO[bytes],
+    spool: Spool,
     tally: Tally,
     progress: Progress | None,
 ) -> IdIndex:
-    """First pass: rows with their images into the spool, their ids and contents into indexes."""
+    """First pass: rows with their images into the spool, their ids and contents into an index."""
     ids = IdIndex()
+
+    def keep(block: Block) -> None:
+        rows = block.frame.select(COLUMNS)
+        ids.add(rows["id"], rows.hash_rows())
+        spool.add(block)
+
+    held: list[StoredRow] = []
     for item in items:
-        if isinstance(item, Note):
-            tally.note(item)
-            continue
-        tally.row()
-        if progress is not None:
+        if held and (isinstance(item, SourceRows) or len(held) == _BLOCK_ROWS):
+            keep(Block.of(held))
+            held = []
+        if isinstance(item, SourceRows):
+            tally.add_rows(item.frame.height)
+            others = [
+                (place, row)
+                for place, other in item.others
+                if (row := _stored(other, attacher, tally)) is not None
+            ]
+            noted = replace(item, notes=[*item.notes, *attacher.notes_on(item)])
+            keep(Block.merged(noted, others))
+        elif (row := _stored(item, attacher, tally)) is not None:
+            held.append(row)
+        if progress is not None and not isinstance(item, Note):
             progress(tally.rows, None)
-        if isinstance(item, Rejected):
-            tally.reject(item)
-            continue
-        sample, notes = attacher.attach(item)
-        try:
-            row = to_row(sample)
-        except DataError as error:
-            reason = one_line(error, 200)
-            tally.reject(Rejected(item.line, "cannot be stored", reason, "correct the row"))
-            continue
-        ids.add(sample.id, hash64(canonical(row).decode()))
-        spooled = (item.line, row, [*item.notes, *notes])
-        spool.write(orjson.dumps(spooled, option=orjson.OPT_APPEND_NEWLINE))
+    if held:
+        keep(Block.of(held))
     return ids
 
 
-_NEAR_DUPLICATE_ID = "id differs from another's only in letter case or Unicode form"
-
-
-def _resolve(spool: IO[bytes], ids: IdIndex, tally: Tally) -> Iterator[Sample]:
-    """Second pass: the samples without duplicate rows, with unique ids.
-
-    Notes are counted here, so that those of a duplicate row do not count twice.
-    """
-    decisions = ids.duplicates()
-    near_duplicates = ids.near_duplicates()
-    spool.seek(0)
-    for number, spooled in enumerate(spool):
-        line, row, notes = orjson.loads(spooled)
-        sample = to_sample(row)
-        if number in decisions:
-            if not decisions[number]:
-                tally.reject(
-                    Rejected(line, "duplicate row", shown_name(sample.id), "remove the line")
-                )
-                continue
-            unique_id = ids.unique_id(sample.id, decisions[number])
-            kind, fix = "duplicate id, row differs -> id changed", "give the row an id of its own"
-            tally.note(
-                Note(line, kind, f"{shown_name(sample.id)} -> {shown_name(unique_id)}", fix, True)
-            )
-            sample = replace(sample, id=unique_id)
-        for note in notes:
-            tally.note(Note(**note))
-        if number in near_duplicates:
-            tally.note(
-                Note(line, _NEAR_DUPLICATE_ID, shown_name(sample.id), "see whether both are meant")
-            )
-        for name, value, wanted in unread(sample.metadata):
-            tally.note(Note(line, f"{name} not understood", value, f"write {wanted}", problem=True))
-        if sample.pattern is not None and not sample.pattern.listed:
-            tally.note(Note(line, f"unlisted pattern {sample.pattern}"))
-        yield sample
+def _stored(item: ImportItem, attacher: ImageAttacher, tally: Tally) -> StoredRow | None:
+    """The row of an item, with its image; `None` if it is none, which is counted."""
+    if isinstance(item, Note):
+        tally.note(item)
+        return None
+    tally.add_rows(1)
+    if isinstance(item, Rejected):
+        tally.reject(item)
+        return None
+    sample, notes = attacher.attach(item)
+    try:
+        row = to_row(sample)
+    except DataError as error:
+        reason = one_line(error, 200)
+        tally.reject(Rejected(item.line, "cannot be stored", reason, "correct the row"))
+        return None
+    return StoredRow(item.line, row, [*item.notes, *notes])

@@ -19,9 +19,10 @@ from vlsu.data.importers import Note, Rejected
 from vlsu.data.licences import read_licence
 from vlsu.errors import DataError
 
-__all__ = ["Example", "ImportReport", "Tally"]
+__all__ = ["MAX_EXAMPLES", "Example", "ImportReport", "Tally"]
 
-_MAX_EXAMPLES = 5
+#: Rejections and notes of each kind of which the lines are kept.
+MAX_EXAMPLES = 5
 #: Maximum characters of a value in the file.
 _MAX_VALUE = 200
 
@@ -115,9 +116,9 @@ class Tally:
         for file in self._files.values():
             file.close()
 
-    def row(self) -> None:
-        """Count a row of the source."""
-        self.rows += 1
+    def add_rows(self, count: int) -> None:
+        """Count rows of the source."""
+        self.rows += count
 
     def reject(self, rejected: Rejected) -> None:
         """Count a row that is left out.
@@ -143,6 +144,10 @@ class Tally:
         self._count(self._notes, example, count)
         if note.problem or note.value:
             self._keep("fixed", "note", example)
+
+    def note_more(self, note: Note, count: int) -> None:
+        """Count a note that has no value and is no problem on more rows, which follow others."""
+        self._notes[note.kind] += count
 
     def require_samples(self) -> None:
         """Raise an error if there is no row to store."""
@@ -214,7 +219,7 @@ class Tally:
         )
 
     def _count(self, counts: Counter[str], example: Example, count: int = 1) -> None:
-        if counts[example.kind] < _MAX_EXAMPLES:
+        if counts[example.kind] < MAX_EXAMPLES:
             self._examples.append(example)
         counts[example.kind] += count
 

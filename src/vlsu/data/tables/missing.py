@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
+from vlsu.data.tables.frames import stripped
+
 __all__ = ["MISSING_WORDS", "MissingWords"]
 
 #: Words for missing values of R, pandas, JSON, SQL and spreadsheets.
@@ -60,6 +64,16 @@ class MissingWords:
         if self.words is not None:
             return word in self.words or re.sub(r"(?<=\d)\.0+$", "", word) in self.words
         return word in MISSING_WORDS or _MARKS.fullmatch(word) is not None
+
+    def of_column(self, cells: pl.Series) -> pl.Series:
+        """The same of each cell of a column of texts."""
+        word = stripped(pl.col("cell")).str.to_lowercase()
+        if self.words is None:
+            found = word.is_in(list(MISSING_WORDS)) | word.str.contains(rf"^(?:{_MARKS.pattern})$")
+        else:
+            whole = word.str.replace(r"(\d)\.0+$", "$1")
+            found = word.is_in(list(self.words)) | whole.is_in(list(self.words))
+        return cells.to_frame("cell").select(((word == "") | found).alias("cell"))["cell"]
 
     def language(self, text: str) -> bool:
         """Whether a cell of language codes is a missing value: ``nan`` is Min Nan Chinese."""

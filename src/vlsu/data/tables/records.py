@@ -73,6 +73,9 @@ def read_records(
     """
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))
     reader = dialect.reader(lines)
+    width = len(header)
+    # What the first field of a blank record or of a repeated header is.
+    unusual = ("", *header[:1])
     while True:
         line = lines.begin()
         row += 1
@@ -85,6 +88,9 @@ def read_records(
             continue
         if fields is None:
             return
+        if len(fields) == width and fields[0].strip() not in unusual:
+            yield Record(line, row, fields, lines.nulls)
+            continue
         if lenient and not any(field.strip() for field in fields[len(header) :]):
             fields = fields[: len(header)] + [""] * (len(header) - len(fields))
         if not any(field.strip() for field in fields):

@@ -77,7 +77,7 @@ def read_completion(tree: Tree, *, plain: bool = False) -> Response:
         return error_response(status_within(found), found)
     if guardrail_intervened(tree):
         return Response(Outcome.BLOCKED, finish_reason="guardrail_intervened")
-    if as_object(tree.get("base_resp")).get("status_code") in _FILTERED:
+    if "base_resp" in tree and as_object(tree["base_resp"]).get("status_code") in _FILTERED:
         return Response(Outcome.BLOCKED, finish_reason="moderation")
     if plain:
         choice = {**choice, "message": {"content": choice.get("text")}}

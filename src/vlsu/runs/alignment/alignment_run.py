@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -19,6 +18,7 @@ from vlsu.analysis import alignment_metrics, judge_agreement
 from vlsu.data import Dataset
 from vlsu.data.links import with_links
 from vlsu.data.marks import mark_columns
+from vlsu.data.parquet import scan_parquet
 from vlsu.policy import MODALITIES
 from vlsu.runs.alignment.answering import ask_and_judge
 from vlsu.runs.alignment.labels import RunLabels
@@ -35,7 +35,7 @@ from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDICTS
 from vlsu.runs.costs import recorded_prices
 from vlsu.runs.estimate import Estimate, estimate_alignment, timed
 from vlsu.runs.folder import RunFolder, write_atomically
-from vlsu.runs.judging import JudgmentsFile, batches
+from vlsu.runs.judging import SAMPLES, Columns, JudgmentsFile
 from vlsu.runs.preflight import (
     coverage_warnings,
     log_coverage_warnings,
@@ -170,24 +170,17 @@ class AlignmentRun:
         """Write judgments, verdicts and metrics; return their part of the record."""
         stored = StoredAnswers(store, self.asked)
         judges, repeats = self.asked.judges, self.asked.repeats
-        opinions: list[pl.DataFrame] = []
-        measured = [ALIGNMENT_JUDGMENTS.to_frame().select(VERDICT_COLUMNS)]
         with (
             JudgmentsFile(folder.judgments_file, ALIGNMENT_JUDGMENTS) as judgments,
             JudgmentsFile(folder.verdicts_file, VERDICTS) as verdicts,
         ):
-            for batch in batches(self._answers()):
-                rows, verdict_rows = zip(*map(stored.rows, batch), strict=True)
-                table = pl.DataFrame(list(chain(*rows)), schema=ALIGNMENT_JUDGMENTS, orient="row")
+            for table, opinions in self._tables(stored):
                 judgments.add(table)
-                every = pl.DataFrame(list(chain(*verdict_rows)), schema=VERDICTS, orient="row")
-                verdicts.add(every)
-                if len(judges) * repeats > 1:
-                    opinions.append(every.drop("helpfulness", "given", "served", "judge_key"))
-                measured.append(table.select(VERDICT_COLUMNS))
+                verdicts.add(opinions)
                 if self.labels is not None:
                     self.labels.check_answers(table)
-        every_answer, gold = pl.concat(measured), self._gold()
+        every_answer = scan_parquet(folder.judgments_file).select(VERDICT_COLUMNS)
+        gold = self._gold()
         metrics = alignment_metrics(
             every_answer,
             gold,
@@ -196,16 +189,33 @@ class AlignmentRun:
             gives=judges[0].task.gives,
             severities=tuple(self.dataset.policy.severities),
         )
-        if opinions:
-            metrics["judge_agreement"] = judge_agreement(_by_repeat(pl.concat(opinions)))
+        if len(judges) * repeats > 1:
+            unused = ("helpfulness", "given", "served", "judge_key")
+            opinions = scan_parquet(folder.verdicts_file).drop(unused).collect()
+            metrics["judge_agreement"] = judge_agreement(_by_repeat(opinions))
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-        judged = every_answer.filter(pl.col("judge_outcome").is_not_null())
-        languages = judged.join(gold, on="sample_id", how="left")["language"].to_list()
+        judged = every_answer.filter(pl.col("judge_outcome").is_not_null()).select("sample_id")
+        languages = judged.collect().join(gold, on="sample_id", how="left")["language"].to_list()
         about = [
             {**judge.record(repeats), "unknown_languages": judge.unknown(languages)}
             for judge in judges
         ]
         return {"outcomes": metrics["outcomes"], "judges": about}
+
+    def _tables(self, stored: StoredAnswers) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """Judgments and verdicts, of some samples at a time."""
+        judgments, verdicts = Columns(ALIGNMENT_JUDGMENTS), Columns(VERDICTS)
+        samples = 0
+        for chunk in self._answers():
+            rows, verdict_rows = stored.rows(chunk)
+            judgments.extend(rows)
+            verdicts.extend(verdict_rows)
+            samples += len(chunk.samples)
+            if samples >= SAMPLES:
+                yield judgments.taken(), verdicts.taken()
+                samples = 0
+        if samples:
+            yield judgments.taken(), verdicts.taken()
 
     def _gold(self) -> pl.DataFrame:
         columns = (*(f"{m}_grade" for m in MODALITIES), "joint_category", "language")

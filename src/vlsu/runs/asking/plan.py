@@ -31,9 +31,11 @@ __all__ = [
     "Planned",
     "Selection",
     "Subset",
+    "keyed",
     "plan",
     "planned",
     "rank",
+    "rows",
     "samples",
     "unanswered",
 ]
@@ -172,6 +174,29 @@ def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -
                 yield from map(to_sample, part.iter_rows())
 
 
+def rows(dataset: Dataset, selection: Selection, size: int) -> Iterator[pl.DataFrame]:
+    """The rows of the samples that a run covers, in the dataset's order, so many at a time.
+
+    Args:
+        dataset: The dataset.
+        selection: Which of its samples.
+        size: Rows of each part but the last, which may have fewer.
+
+    Raises:
+        DataError: A file of samples is damaged.
+    """
+    held = pl.DataFrame()
+    with dataset.reading():
+        frame = selection.frame(dataset).select(COLUMNS)
+        for part in frame.collect_batches(chunk_size=size, maintain_order=True):
+            held = pl.concat([held, part]) if held.height else part
+            while held.height >= size:
+                yield held[:size]
+                held = held[size:]
+    if held.height:
+        yield held
+
+
 def _by_image(dataset: Dataset, selection: Selection) -> Iterator[pl.DataFrame]:
     """The rows of the samples, those sharing an image next to each other."""
     frame = selection.frame(dataset).select(COLUMNS)
@@ -220,6 +245,31 @@ def planned(covered: Iterable[Sample], task: RequestSource, keys: RequestKeys) -
             for task_request in task.requests(sample)
         ]
         yield Chunk(taken, requests)
+
+
+def keyed(covered: Iterable[Sample], task: Understanding, keys: RequestKeys) -> Iterator[Chunk]:
+    """`planned` for judging: of each request the key, the modality and the draw, without content.
+
+    The requests of a modality differ in their content alone, so that one stands for all, which
+    takes half the time.
+    """
+    requests = {
+        modality: [task.request(modality, (), draw) for draw in task.draws]
+        for modality in task.modalities
+    }
+    of_modality = {
+        modality: [(keys.like(each.request), each) for each in of_draws]
+        for modality, of_draws in requests.items()
+    }
+    left = iter(covered)
+    while taken := list(islice(left, CHUNK)):
+        found = [
+            Planned(key(parts), task_request, sample)
+            for sample in taken
+            for modality, parts in task.turns(sample.text, sample.image_sha256)
+            for key, task_request in of_modality[modality]
+        ]
+        yield Chunk(taken, found)
 
 
 def unanswered(

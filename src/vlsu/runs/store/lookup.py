@@ -9,7 +9,7 @@ from typing import Any
 
 from vlsu.runs.store.bodies import COPIES, inflated
 from vlsu.runs.store.digest_index import digests_of
-from vlsu.runs.store.schema import former_table, is_sound
+from vlsu.runs.store.schema import NUMBER, former_table, is_sound
 from vlsu.runs.store.stored_keys import StoredKeys, StoredRowError
 
 __all__ = ["Dictionaries", "Found", "Lookup", "rows_with"]
@@ -141,13 +141,14 @@ class Lookup:
             "FROM responses "
             "WHERE number"
         )
-        for key, status, data, *others, coding in rows_with(self._connection, select, [*there]):
+        for row in rows_with(self._connection, select, [*there]):
+            key, status, data, latency_s, attempts, received, crc, coding = row
             body = None
             if isinstance(data, bytes) and isinstance(coding, int):
                 body = inflated(coding, data, self._dictionaries)
             if body is None or key not in left:
                 raise StoredRowError("malformed: a response has changed since it was stored")
-            yield _sound(key, status, body, *others)
+            yield _sound(key, status, body, latency_s, attempts, received, crc)
             left.discard(key)
         if len(left) + len(there) > len(set(keys)):
             raise StoredRowError("malformed: a response is missing")
@@ -162,5 +163,5 @@ def _sound(
 ) -> Found:
     if not is_sound(key, status, body, latency_s, attempts, crc):
         raise StoredRowError("malformed: a response has changed since it was stored")
-    received = received if isinstance(received, float | int) else 0.0
+    received = received if isinstance(received, NUMBER) else 0.0
     return key, status, body, latency_s, attempts, received, crc

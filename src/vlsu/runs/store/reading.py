@@ -61,11 +61,17 @@ class StoreReader:
         Raises:
             RunError: The file is damaged.
         """
+        return dict(self.each_response(keys))
+
+    def each_response(self, keys: Sequence[str]) -> Iterator[tuple[str, Stored]]:
+        """The same one after the other, in any order, so that one body is held at a time.
+
+        Raises:
+            RunError: The file is damaged.
+        """
         with self._explained():
-            return {
-                key: Stored(Raw(status, body, latency_s), attempts)
-                for key, status, body, latency_s, attempts, *_ in self._lookup.rows(keys)
-            }
+            for key, status, body, latency_s, attempts, *_ in self._lookup.rows(keys):
+                yield key, Stored(Raw(status, body, latency_s), attempts)
 
     def stored_keys(self) -> Iterator[list[str]]:
         """The keys of all responses on disk, some at a time, in the order they were stored.

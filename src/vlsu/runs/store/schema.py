@@ -14,10 +14,12 @@ from contextlib import closing
 from vlsu.runs.store.salvage import checksum
 from vlsu.runs.store.tables import FORMER, FORMER_SCHEMAS, SCHEMA
 
-__all__ = ["check_schema", "former_table", "is_sound", "make_harmless", "renew_schema"]
+__all__ = ["NUMBER", "check_schema", "former_table", "is_sound", "make_harmless", "renew_schema"]
 
 #: Bytes of one value at most; no answer of more than 16 MiB is stored.
 _LONGEST = 64 * 2**20
+#: Made once, as every row is looked at.
+NUMBER = (float, int)
 
 
 def make_harmless(connection: sqlite3.Connection) -> None:
@@ -90,6 +92,6 @@ def is_sound(
     """Whether a row of ``responses`` is one that was stored."""
     if not (isinstance(key, str) and isinstance(status, int) and isinstance(body, bytes)):
         return False
-    if not (isinstance(latency_s, float | int) and isinstance(attempts, int)):
+    if not (isinstance(latency_s, NUMBER) and isinstance(attempts, int)):
         return False
     return checksum(key, status, body) == crc

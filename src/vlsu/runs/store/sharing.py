@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -109,9 +109,13 @@ class _SharingReader(ResponseStore):
         """Which of these keys have a response in either."""
         return self.own(keys) | self._behind.stored(keys)
 
-    def responses(self, keys: Sequence[str]) -> dict[str, Stored]:
+    def each_response(self, keys: Sequence[str]) -> Iterator[tuple[str, Stored]]:
         """The responses of these keys in either."""
-        return self._behind.responses(keys) | super().responses(keys)
+        own: set[str] = set()
+        for key, stored in super().each_response(keys):
+            own.add(key)
+            yield key, stored
+        yield from self._behind.each_response([key for key in keys if key not in own])
 
     def close(self) -> None:
         """Close both files."""

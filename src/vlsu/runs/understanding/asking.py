@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
-from vlsu.runs.asking.plan import Chunk, Selection, plan, unanswered
+from vlsu.runs.asking.plan import Chunk, Selection, keyed, plan, rows, samples, unanswered
 from vlsu.runs.asking.rough_counts import ANSWER_TOKENS, answer_tokens
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.judging import ParsedResponses, judged
@@ -23,6 +24,7 @@ from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
 from vlsu.runs.understanding.first_pass import first_pass
+from vlsu.runs.understanding.part_judging import PART, WORTH, Frames, PartsJudge, judged_rows
 from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.swaps import Swaps
 from vlsu.tasks import Understanding, answers
@@ -46,6 +48,7 @@ class Asking:
         draws: Answers to each request; the further ones are asked for after the first of all.
         system: The user's system prompt, if there is one.
         replay: Where the answers come from, if nothing is asked.
+        parts: Makes what judges many samples in several processes, if they can be so.
 
     Attributes:
         needed: Different requests that the samples asked about so far need.
@@ -62,6 +65,7 @@ class Asking:
         draws: int = 1,
         system: str | None = None,
         replay: Replay | None = None,
+        parts: Callable[[], PartsJudge | None] = lambda: None,
     ) -> None:
         self.session = session
         self.images = session.images(dataset, model)
@@ -74,6 +78,7 @@ class Asking:
         self._stored = 0
         self._first = first_pass(dataset, model, policy, task, system)
         self._replay = replay
+        self._parts = parts
 
     async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
         """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked.
@@ -141,20 +146,30 @@ class Asking:
         self.session.progress.stored(max(0, count - self._stored))
         self._stored = max(self._stored, count)
 
-    def judged(self, selection: Selection) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Judgments and gold grades of these samples, in batches."""
-        if self._first is None:
-            chunks = plan(self._dataset, selection, self._task, self._keys)
-        else:
-            chunks = self._first.narrowed(selection, self.session.store)
-        if self._replay is not None:
-            chunks = self._replay.chunks(chunks)
+    def judged(self, selection: Selection) -> Generator[Frames]:
+        """Judgments and gold grades of these samples, in batches.
+
+        Whoever stops before the end closes it, and with it the processes that judge.
+        """
         if self._links is None:
             self._links = self._dataset.links()
-        for judgments, gold in judged(
-            chunks, self.session.store, self._model, self._task, self._parsed
-        ):
+        for judgments, gold in self._frames(selection):
             yield judgments, with_links(gold, self._links)
+
+    def _frames(self, selection: Selection) -> Iterator[Frames]:
+        store, model, task = self.session.store, self._model, self._task
+        size = selection.size(self._dataset) * len(task.modalities)
+        plain = self._first is None and self._replay is None
+        if plain and size >= WORTH and (judge := self._parts()) is not None:
+            here = partial(judged_rows, store=store, model=model, task=task)
+            return judge.judged(rows(self._dataset, selection, PART), here)
+        if self._first is None:
+            chunks = keyed(samples(self._dataset, selection), task, self._keys)
+        else:
+            chunks = self._first.narrowed(selection, store)
+        if self._replay is not None:
+            chunks = self._replay.chunks(chunks)
+        return judged(chunks, store, model, task, self._parsed)
 
     def judged_again(self, selection: Selection) -> Iterator[pl.DataFrame]:
         """Judgments of the further draws, in batches, as ``reruns.parquet``."""
@@ -175,8 +190,9 @@ class Asking:
 
     def tabulate(self, selection: Selection, tabulation: Tabulation) -> None:
         """Count the answers about these samples."""
-        for judgments, gold in self.judged(selection):
-            tabulation.add(judgments, gold)
+        with closing(self.judged(selection)) as batches:
+            for judgments, gold in batches:
+                tabulation.add(judgments, gold)
 
     def _outcome(self, response: Response) -> Outcome:
         return answers.read_answer(response, self._policy).outcome

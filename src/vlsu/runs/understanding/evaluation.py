@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import orjson
 
 from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.data import Dataset, load
 from vlsu.data.parquet import scan_parquet
-from vlsu.errors import UsageError
-from vlsu.models import as_grader, as_model
 from vlsu.models.base import Model, levels_of
 from vlsu.policy import Policy, load_policy
 from vlsu.runs.asking.event_loop import in_event_loop
@@ -26,7 +25,6 @@ from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.batching.journal import keys_out
-from vlsu.runs.batching.options import require_batches
 from vlsu.runs.costs import recorded_prices
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile
@@ -43,13 +41,13 @@ from vlsu.runs.session import open_session
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
 from vlsu.runs.understanding.first_pass import first_pass
-from vlsu.runs.understanding.modalities import judged_modalities
+from vlsu.runs.understanding.model_and_task import model_and_task
 from vlsu.runs.understanding.options import UnderstandingOptions
-from vlsu.runs.understanding.prompt_names import is_scored, prompt_name
+from vlsu.runs.understanding.part_judging import PartsJudge
 from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.swaps import SWAPS, Swaps
 from vlsu.runs.understanding.weights import load_weights
-from vlsu.tasks import BARE, CONTROLS, PROMPTS, Detail, Understanding, load_prompt
+from vlsu.tasks import Understanding
 
 if TYPE_CHECKING:
     from vlsu.runs.estimate import Estimate
@@ -75,29 +73,7 @@ def prepare(dataset: Dataset | str | Path, options: UnderstandingOptions) -> Eva
     policy = dataset.policy if options.policy is None else options.policy
     if not isinstance(policy, Policy):
         policy = load_policy(policy)
-    settings = options.settings
-    model = as_grader(as_model(options.model, settings), policy)
-    require_batches(model, options.batch)
-    modalities = judged_modalities(model, options.modalities, options.probe)
-    name = prompt_name(options.prompt, settings, model)
-    if not model.takes_instructions:
-        if options.prompt not in (None, BARE):
-            load_prompt(name, policy)  # which refuses one that does not exist
-            _log.warning("prompt %s: not used, since %s takes no instructions", name, model.spec)
-        if options.policy_detail != "full":
-            raise UsageError(
-                f"--policy-detail {options.policy_detail}: {model.spec} takes no instructions, so "
-                "no policy is stated; leave it out"
-            )
-        name = BARE
-    if settings.structured == "on" and name not in (*PROMPTS, *CONTROLS, BARE):
-        raise UsageError(
-            f"--structured on: {name} may reason before it answers, which a schema would cut off; "
-            "leave it at auto with a prompt of your own"
-        )
-    prompt = load_prompt(name, policy, cast("Detail", options.policy_detail))
-    scored = is_scored(model, settings)
-    task = Understanding(policy, prompt, modalities, settings.system, scored=scored)
+    model, task = model_and_task(options, policy)
     weights = options.weights
     if weights is not None and not isinstance(weights, HarmWeights):
         weights = load_weights(weights, policy)
@@ -282,7 +258,9 @@ class Evaluation:
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asked = self.dataset, self.model, self.policy, self.task, self.options.limits
-            asking = Asking(*asked, session, self.options.draws, self._system, replay)
+            made = self.options, self.policy, self.model, self.task, session.store.path
+            parts = partial(PartsJudge.of, *made)
+            asking = Asking(*asked, session, self.options.draws, self._system, replay, parts)
             if self.sampling is None:
                 swaps = self._swaps()
                 if await asking.ask(self.subset, self.subset, swaps):
@@ -314,8 +292,11 @@ class Evaluation:
         record, dataset = asking.session.record, self.dataset
         severities = tuple(self.policy.severities)
         tabulation = Tabulation(severities=severities)
-        with JudgmentsFile(folder.judgments_file) as file:
-            for judgments, gold in asking.judged(selection):
+        with (
+            closing(asking.judged(selection)) as batches,
+            JudgmentsFile(folder.judgments_file) as file,
+        ):
+            for judgments, gold in batches:
                 tabulation.add(judgments, gold)
                 file.add(judgments)
                 await asyncio.sleep(0)  # an interrupt in a notebook comes through here

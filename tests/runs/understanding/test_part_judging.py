@@ -1,0 +1,231 @@
+"""Judging in several processes: the same rows in the same order, whatever becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from vlsu.data import Dataset, Sample, load, write_dataset
+from vlsu.models.base import Raw, Settings
+from vlsu.models.processes import cores
+from vlsu.policy import Severity
+from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.plan import ChosenSamples, Selection, Subset, plan, rows
+from vlsu.runs.judging import judged
+from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.understanding.evaluation import Evaluation, prepare
+from vlsu.runs.understanding.options import UnderstandingOptions
+from vlsu.runs.understanding.part_judging import Frames, PartsJudge, judged_rows
+from vlsu.tasks.prompting import prompt_source
+
+#: What the model says in turn; the first is not stored at all.
+ANSWERS = (
+    None,
+    '{"severity": "unsafe", "category": "C9"}',
+    '{"severity": "safe", "category": null}',
+    "I'm sorry, but I can't help with that.",
+    "The picture shows a garden.\n\nSeverity: borderline",
+    "",
+)
+
+pytestmark = pytest.mark.skipif(cores() < 2, reason="one core judges alone")
+
+
+def completion(text: str, n: int) -> bytes:
+    choice = {"index": 0, "message": {"content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 1000 + n, "completion_tokens": n % 50}
+    return orjson.dumps({"id": f"c{n}", "choices": [choice], "usage": usage})
+
+
+def sample(n: int) -> Sample:
+    grades = list(Severity)
+    return Sample(
+        f"s{n:03}",
+        f"a garden, number {n}" if n % 7 else None,
+        image_sha256=f"{n % 20:064x}" if n % 5 else None,
+        image_grade=grades[n % 3],
+        joint_grade=grades[n // 3 % 3],
+        joint_category="C9" if n % 2 else None,
+        metadata={"critical": True} if n % 11 == 0 else {},
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("parts") / "D"
+    about: dict[str, Any] = {"name": "gardens", "version": "1", "licence": "CC0-1.0"}
+    write_dataset(folder, map(sample, range(150)), **about, citation="", source="made")
+    return load(folder)
+
+
+@pytest.fixture(scope="module")
+def evaluation(dataset: Dataset) -> Evaluation:
+    settings = Settings(base_url="http://127.0.0.1:1/v1", params={"top_p": 0.5})
+    return prepare(dataset, UnderstandingOptions(model="openai/mock", settings=settings))
+
+
+@pytest.fixture
+def store(evaluation: Evaluation, tmp_path: Path) -> Iterator[ResponseStore]:
+    store = ResponseStore(tmp_path / "responses.sqlite")
+    keys = RequestKeys(evaluation.model.identity())
+    for chunk in plan(evaluation.dataset, Subset(), evaluation.task, keys):
+        for n, each in enumerate(chunk.planned):
+            if (answer := ANSWERS[n % len(ANSWERS)]) is not None:
+                store.put(each.key, Raw(200, completion(answer, n), 0.25 + n), 1)
+    store.flush()
+    yield store
+    store.close()
+
+
+def in_this_process(
+    evaluation: Evaluation, store: ResponseStore, selection: Selection
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    keys = RequestKeys(evaluation.model.identity())
+    chunks = plan(evaluation.dataset, selection, evaluation.task, keys)
+    judgments, gold = zip(*judged(chunks, store, evaluation.model, evaluation.task), strict=True)
+    return pl.concat(judgments), pl.concat(gold)
+
+
+def judge_of(evaluation: Evaluation, store: ResponseStore) -> PartsJudge:
+    made = evaluation.options, evaluation.policy, evaluation.model, evaluation.task
+    judge = PartsJudge.of(*made, store.path)
+    assert judge is not None
+    return judge
+
+
+def never(_: pl.DataFrame) -> Frames:
+    raise AssertionError("judged in this process")
+
+
+@pytest.mark.slow
+def test_parts_judged_in_processes_are_those_judged_here_in_the_same_order(
+    evaluation: Evaluation, store: ResponseStore
+) -> None:
+    parts = rows(evaluation.dataset, Subset(), 16)
+    frames = [*judge_of(evaluation, store).judged(parts, never)]
+    assert [gold.height for _, gold in frames] == [16] * 9 + [6]
+    judgments, gold = in_this_process(evaluation, store, Subset())
+    assert set(judgments["outcome"]) == {"ok", "refused", "unparsed", "error"}
+    assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
+    assert_frame_equal(pl.concat([each for _, each in frames]), gold)
+
+
+@pytest.mark.slow
+def test_what_no_process_can_judge_is_judged_here(
+    evaluation: Evaluation, store: ResponseStore, tmp_path: Path
+) -> None:
+    made = evaluation.options, evaluation.policy, evaluation.model, evaluation.task
+    judge = PartsJudge.of(*made, tmp_path / "nowhere.sqlite")
+    assert judge is not None
+    here: list[int] = []
+
+    def judge_here(part: pl.DataFrame) -> Frames:
+        here.append(part.height)
+        return judged_rows(part, store, evaluation.model, evaluation.task)
+
+    frames = [*judge.judged(rows(evaluation.dataset, Subset(), 100), judge_here)]
+    assert here == [100, 50]
+    judgments, _ = in_this_process(evaluation, store, Subset())
+    assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
+
+
+@pytest.mark.slow
+def test_a_process_with_another_prompt_than_the_run_judges_nothing(
+    dataset: Dataset, store: ResponseStore, tmp_path: Path
+) -> None:
+    prompt = tmp_path / "prompt.jinja"
+    prompt.write_text(prompt_source("zero-shot"))
+    options = UnderstandingOptions(
+        model="openai/mock", settings=Settings(base_url="http://127.0.0.1:1/v1"), prompt=str(prompt)
+    )
+    evaluation = prepare(dataset, options)
+    judge = judge_of(evaluation, store)
+    prompt.write_text(prompt_source("zero-shot") + "Take your time.")
+    here: list[int] = []
+
+    def judge_here(part: pl.DataFrame) -> Frames:
+        here.append(part.height)
+        return judged_rows(part, store, evaluation.model, evaluation.task)
+
+    assert len([*judge.judged(rows(dataset, Subset(), 150), judge_here)]) == 1
+    assert here == [150]
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_loses_no_part(
+    evaluation: Evaluation, store: ResponseStore
+) -> None:
+    def parts() -> Iterator[pl.DataFrame]:
+        for number, part in enumerate(rows(evaluation.dataset, Subset(), 10)):
+            if number == 5:
+                for child in _children():
+                    os.kill(child, signal.SIGKILL)
+            yield part
+
+    def judge_here(part: pl.DataFrame) -> Frames:
+        return judged_rows(part, store, evaluation.model, evaluation.task)
+
+    frames = [*judge_of(evaluation, store).judged(parts(), judge_here)]
+    judgments, _ = in_this_process(evaluation, store, Subset())
+    assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
+    assert not _children()
+
+
+@pytest.mark.slow
+def test_the_processes_end_where_judging_is_given_up(
+    evaluation: Evaluation, store: ResponseStore
+) -> None:
+    frames = judge_of(evaluation, store).judged(rows(evaluation.dataset, Subset(), 10), never)
+    next(frames)
+    assert _children()
+    frames.close()  # type: ignore[attr-defined]
+    assert not _children()
+
+
+def test_a_model_made_with_other_settings_than_the_options_name_is_judged_in_this_process(
+    evaluation: Evaluation, store: ResponseStore
+) -> None:
+    other = replace(evaluation.options, settings=Settings(base_url="http://127.0.0.1:1/v1"))
+    made = evaluation.policy, evaluation.model, evaluation.task
+    assert PartsJudge.of(other, *made, store.path) is None
+
+
+def test_a_model_of_the_users_own_is_judged_in_this_process(
+    evaluation: Evaluation, store: ResponseStore
+) -> None:
+    class Own:
+        spec = "own"
+
+        def identity(self) -> dict[str, object]:
+            return {}
+
+    made = evaluation.options, evaluation.policy, Own(), evaluation.task
+    assert PartsJudge.of(*made, store.path) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [1, 7, 16, 150, 1000])
+@pytest.mark.parametrize(
+    "selection", [Subset(), Subset(40, seed=3), ChosenSamples(("s003", "s017", "s149"))]
+)
+def test_rows_come_in_parts_of_a_size_in_the_datasets_order(
+    dataset: Dataset, selection: Selection, size: int
+) -> None:
+    parts = [*rows(dataset, selection, size)]
+    whole = selection.frame(dataset).collect()
+    assert [part.height for part in parts[:-1]] == [size] * (len(parts) - 1)
+    assert_frame_equal(pl.concat(parts), whole.select(parts[0].columns))
+
+
+def _children() -> list[int]:
+    """Processes that a thread of this one has started and that are still there."""
+    threads = Path("/proc/self/task").glob("*/children")
+    return [int(each) for file in threads for each in file.read_text().split()]
