@@ -98,6 +98,13 @@ def test_many_rows_become_shards_in_order_with_the_same_content_hash(tmp_path: P
         load(tmp_path / "split")
 
 
+@pytest.mark.parametrize("most", [1, 0, -1])
+def test_a_shard_has_at_least_one_row(tmp_path: Path, most: int) -> None:
+    written = write(tmp_path / "out", [Sample("a"), Sample("b")], shard_rows=most)
+    assert [sample.id for sample in written] == ["a", "b"]
+    assert len(written.info.files) == 2
+
+
 def test_the_content_hash_knows_order_and_images_but_not_names(tmp_path: Path) -> None:
     a, b = Sample("a", image_sha256="0" * 64), Sample("b")
     first = write(tmp_path / "1", [a, b]).info.content_hash

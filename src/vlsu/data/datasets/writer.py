@@ -96,7 +96,7 @@ def write_dataset(
         images: A store, or several, from which images that `out` lacks are copied.
         description: Description of the dataset.
         overwrite: Replace an existing dataset in `out`.
-        shard_rows: Maximum rows per file; a larger dataset is sharded.
+        shard_rows: Maximum rows per file, at least 1; a larger dataset is sharded.
         datasheet: The author's answers to the questions of a datasheet; those of a dataset that is
             replaced are kept if `None`.
 
@@ -107,6 +107,7 @@ def write_dataset(
     folder = require_path("out", out)
     policy = policy or default_policy()
     sources = [images] if isinstance(images, ImageStore) else list(images or ())
+    shard_rows = max(1, shard_rows)
     try:
         prepare_folder(folder, overwrite=overwrite)
         shards = ShardWriter(folder, shard_rows)
