@@ -8,9 +8,9 @@ replicate one multinomial draw (see `vlsu.analysis.table.resampling`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -47,8 +47,14 @@ NOT_ASKED = 4
 _BLOCK = 65_536
 #: With fewer groups, or more entries in one, alike groups are not looked for.
 _MANY_GROUPS, _FEW_ENTRIES = 4096, 8
+#: Where at most one in so many entries counts, they are found by their cells.
+_FEW_OF = 4
+#: So many choices of cells are kept with their entries.
+_KEPT = 4
 #: Bits of a whole number that is not negative.
 _BITS = 63
+
+_Numbers = np.ndarray[Any, np.dtype[np.int32]]
 
 
 @dataclass(frozen=True)
@@ -109,9 +115,21 @@ class GroupCounts:
             column: Which entry each cell belongs to, 0 .. size - 1, or -1 for none; shape ``(C,)``.
             size: Entries of the table.
         """
+        blocks = self._blocks()
+        few = self._within(column >= 0)
+        if few is None:
+            yield from self._tables(column, size, blocks)
+        else:
+            groups, counts = few
+            marks = np.searchsorted(groups, [first for first, _ in blocks]).tolist()
+            yield from counts._tables(column, size, list(pairwise([*marks, len(groups)])))
+
+    def _tables(
+        self, column: IntArray, size: int, blocks: Sequence[tuple[int, int]]
+    ) -> Iterator[IntArray]:
         # The first entry is for the cells outside, and dropped.
         shifted, wide = column + 1, size + 1
-        for first, last in self._blocks():
+        for first, last in blocks:
             start = self.start[first : last + 1]
             entries = slice(start[0], start[-1])
             row = np.repeat(np.arange(0, (last - first) * wide, wide), np.diff(start))
@@ -131,6 +149,16 @@ class GroupCounts:
         Args:
             added: What each sample of a cell adds, in k ways; shape ``(k, C)``.
         """
+        inside: BoolArray = (added != 0).any(axis=0)
+        few = self._within(inside)
+        if few is None:
+            return self._packed_sums(added)
+        groups, counts = few
+        found = np.zeros((len(added), len(self.start) - 1), dtype=np.int64)
+        found[:, groups] = counts._packed_sums(added)
+        return found
+
+    def _packed_sums(self, added: IntArray) -> IntArray:
         if len(self.start) == 1:
             return np.zeros((len(added), 0), dtype=np.int64)
         least = added.min(axis=1, initial=0)
@@ -160,6 +188,49 @@ class GroupCounts:
             each *= self.count[entries]
             np.add.reduceat(each, start[:-1] - start[0], out=found[first:last])
         return found
+
+    @cached_property
+    def _by_cell(self) -> tuple[IntArray, _Numbers, _Numbers]:
+        """Where each cell's entries begin among all, sorted by cell; these; each one's group."""
+        ends = np.cumsum(np.bincount(self.cell, minlength=len(self.alone)))
+        groups = np.arange(len(self.start) - 1, dtype=np.int32)
+        return (
+            np.append(0, ends),
+            np.argsort(self.cell, kind="stable").astype(np.int32),
+            np.repeat(groups, np.diff(self.start)),
+        )
+
+    def _within(self, inside: BoolArray) -> tuple[_Numbers, GroupCounts] | None:
+        """The groups with samples in some cells, and what these have there; `None` if it is much.
+
+        Args:
+            inside: Whether a cell counts; shape ``(C,)``.
+        """
+        start, _, _ = self._by_cell
+        n = int((start[1:] - start[:-1]) @ inside)
+        return None if n * _FEW_OF > len(self.cell) else self._kept(np.packbits(inside).tobytes())
+
+    @cached_property
+    def _kept(self) -> Callable[[bytes], tuple[_Numbers, GroupCounts]]:
+        """What `_within` gives for cells as bits: several metrics are over the same."""
+        return lru_cache(_KEPT)(self._restricted)
+
+    def _restricted(self, packed: bytes) -> tuple[_Numbers, GroupCounts]:
+        start, entries, group = self._by_cell
+        inside = np.unpackbits(np.frombuffer(packed, np.uint8), count=len(self.alone))
+        cells = np.flatnonzero(inside)
+        lengths = start[cells + 1] - start[cells]
+        ends = np.cumsum(lengths)
+        places = np.arange(lengths.sum()) + np.repeat(start[cells] - ends + lengths, lengths)
+        at = np.sort(entries[places])
+        groups = group[at]
+        first = np.flatnonzero(np.append(True, groups[1:] != groups[:-1])[: len(at)])
+        return groups[first], GroupCounts(
+            start=np.append(first, len(at)),
+            cell=self.cell[at],
+            count=self.count[at],
+            alone=self.alone,
+        )
 
     def _blocks(self) -> list[tuple[int, int]]:
         """First group and end of each block of groups, which have at least one entry each."""

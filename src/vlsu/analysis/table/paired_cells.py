@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,16 +25,17 @@ from vlsu.analysis.table.matching import (
 from vlsu.data.links import LINKS
 from vlsu.policy import MODALITIES, Outcome, Severity
 
-__all__ = ["PairedCells", "PairedTabulation"]
+__all__ = ["LOST", "TECHNICAL", "PairedCells", "PairedTabulation"]
 
 #: In the numbers of predictions alone: one that has `FAILED` for a technical reason.
-_LOST = NOT_ASKED + 1
-_TECHNICAL = (Outcome.ERROR.value, Outcome.UNPARSED.value)
+LOST = NOT_ASKED + 1
+#: Outcomes that are one.
+TECHNICAL = (Outcome.ERROR.value, Outcome.UNPARSED.value)
 
 #: Whole numbers of any size, a row a sample or cell.
 _Table = np.ndarray[Any, np.dtype[Any]]
 
-_GRADES, _PREDICTIONS = (ABSENT + 1,) * 3, (_LOST + 1,) * 3
+_GRADES, _PREDICTIONS = (ABSENT + 1,) * 3, (LOST + 1,) * 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class PairedTabulation:
         """
         samples = read_gold(gold)
         rows = samples.select("sample_id", row=pl.int_range(pl.len(), dtype=pl.Int64))
-        columns = [self._category_numbers(samples["joint_category"])]
+        grades, predicted, outcomes = None, [], []
         for number, frame in enumerate(judgments):
             asked = read_judgments(frame).join(rows, on="sample_id", how="left")
             framings = self._framings[number].union(asked["framing"].fill_null("").unique())
@@ -129,20 +130,42 @@ class PairedTabulation:
             self._framings[number] = framings
             grades, predictions = match(samples, asked)
             require_severities(grades, self._severities)
-            technical = asked.filter(pl.col("outcome").is_in(_TECHNICAL))
-            predictions[technical["row"].to_numpy(), technical["modality_code"].to_numpy()] = _LOST
-            if not number:
-                columns.append(np.ravel_multi_index(tuple(grades.T), _GRADES))
-            columns.append(np.ravel_multi_index(tuple(predictions.T), _PREDICTIONS))
-            outcomes = asked.group_by("modality", "outcome").len()
-            self._outcomes[number].update({(m, o): n for m, o, n in outcomes.iter_rows()})
+            technical = asked.filter(pl.col("outcome").is_in(TECHNICAL))
+            predictions[technical["row"].to_numpy(), technical["modality_code"].to_numpy()] = LOST
+            predicted.append(predictions)
+            counted = asked.group_by("modality", "outcome").len()
+            outcomes.append({(m, o): n for m, o, n in counted.iter_rows()})
+        assert grades is not None
+        links = [samples[name] for name in LINKS]
+        self.count(grades, predicted, samples["joint_category"], links, outcomes)
 
+    def count(
+        self,
+        gold: _Table,
+        predicted: Sequence[_Table],
+        category: pl.Series,
+        links: Sequence[pl.Series],
+        outcomes: Sequence[Mapping[tuple[str, str], int]],
+    ) -> None:
+        """Count samples whose severities are codes already, and checked.
+
+        Args:
+            gold: Gold grades by sample and modality, as in `Cells`; shape ``(n, 3)``.
+            predicted: Predictions of each run, as in `Cells`, or `LOST`; shape ``(n, 3)``.
+            category: Gold joint category of each sample, or null.
+            links: What each sample shares, as for `vlsu.analysis.Tabulation.count`.
+            outcomes: Of each run, modality and outcome -> judgments of these samples.
+        """
+        columns = [self._category_numbers(category), np.ravel_multi_index(tuple(gold.T), _GRADES)]
+        for number, predictions in enumerate(predicted):
+            columns.append(np.ravel_multi_index(tuple(predictions.T), _PREDICTIONS))
+            self._outcomes[number].update(outcomes[number])
         table = np.column_stack(columns).astype(np.int32)
         found, cell, counts = _distinct(table)
         numbers = np.fromiter(map(self._number, map(bytes, found)), np.int64, len(found))
         for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             self._counts[number] += count
-        self._groups.add([samples[name] for name in LINKS], numbers[cell])
+        self._groups.add(links, numbers[cell])
 
     def cells(self) -> PairedCells:
         """The cells of all samples so far, in an order that depends on their content alone."""
@@ -172,8 +195,8 @@ class PairedTabulation:
             runs_of_cells.append(
                 replace(
                     first,
-                    predicted=np.where(predicted == _LOST, FAILED, predicted),
-                    lost=predicted == _LOST,
+                    predicted=np.where(predicted == LOST, FAILED, predicted),
+                    lost=predicted == LOST,
                     outcomes={m: {o.value: seen[m, o.value] for o in Outcome} for m in MODALITIES},
                 )
             )

@@ -8,30 +8,23 @@ of equal samples.
 
 from __future__ import annotations
 
-import math
 import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vlsu.analysis.arrays import FloatArray, IntArray
 from vlsu.analysis.table.cells import Cells
+from vlsu.analysis.table.coins import tossed_sums
 
-__all__ = ["Resampler", "draw_sums", "fair_coins", "generator"]
+__all__ = ["Resampler", "draw_sums", "generator"]
 
 #: Numbers held at once while drawing; bounds memory at about 40 MB, as some five arrays of them
 #: live together.
 _CHUNK = 1_000_000
 
-#: The same where they are used at once: they stay in the cache, and one core multiplies them.
-_CACHED = 16_384
-
 #: Kinds of unit that occur at least this often are drawn by a binomial each.
 _COMMON = 10
-
-#: As many fair coins NumPy draws by inversion: the mean is 30 at most.
-_FEW_COINS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +88,12 @@ class Resampler:
         moves = step.any(axis=1) & (repeats > 0)
         # What one entry gains its mirror loses, so that half of them are enough.
         half = np.flatnonzero((np.arange(size) < mirror) & step.any(axis=0))
-        gained = np.ascontiguousarray(step[moves][:, half])
-        rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+        change = tossed_sums(
+            repeats[moves], step[moves][:, half], times, generator(self.seed, name)
+        )
         tables = np.tile(repeats @ kinds[:, mirror], (times, 1))
-        first = 0
-        for heads in fair_coins(repeats[moves], times, rng):
-            some = slice(first, first + len(heads))
-            change = heads @ gained
-            tables[some, half] += change
-            tables[some, mirror[half]] -= change
-            first += len(heads)
+        tables[:, half] += change
+        tables[:, mirror[half]] -= change
         return tables
 
     def kinds(self, column: IntArray, size: int) -> tuple[FloatArray, IntArray]:
@@ -143,71 +132,6 @@ class Resampler:
 def generator(seed: int, name: str) -> np.random.Generator:
     """The draws of one metric: they depend on no other metric."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
-
-
-def fair_coins(coins: IntArray, times: int, rng: np.random.Generator) -> Iterator[FloatArray]:
-    """Heads among some fair coins, many times: ``rng.binomial(coins, 0.5)``, the same draws.
-
-    NumPy draws up to `_FEW_COINS` coins by inversion of one uniform number (Kachitvichyanukul and
-    Schmeiser 1988, algorithm BINV), and prepares it anew for each entry. Here all entries of equal
-    number are inverted at once, which is several times as fast; of a single coin the number is
-    above a half or not.
-
-    Args:
-        coins: Of each entry, at least 1; shape ``(k,)``.
-        times: How often.
-        rng: Of the draws.
-
-    Yields:
-        Whole numbers, shape ``(some, k)``, `times` in all.
-
-    Example:
-        >>> coins = np.array([1, 7, 1, 60])
-        >>> (ours,) = fair_coins(coins, 3, np.random.default_rng(0))
-        >>> theirs = np.random.default_rng(0).binomial(coins, 0.5, size=(3, 4))
-        >>> bool((ours == theirs).all())
-        True
-    """
-    few = bool((coins <= _FEW_COINS).all())
-    several = [(n, np.flatnonzero(coins == n)) for n in np.unique(coins[coins > 1]).tolist()]
-    at_once = max(1, _CACHED // max(1, len(coins)))
-    for start in range(0, times, at_once):
-        shape = (min(at_once, times - start), len(coins))
-        state = rng.bit_generator.state if few else None
-        heads = _inverted(rng.random(shape), several) if few else None
-        if heads is None:
-            if state is not None:  # a number so near to 1 that NumPy draws another: once in 2**50
-                rng.bit_generator.state = state
-            heads = rng.binomial(coins, 0.5, size=shape).astype(np.float64)
-        yield heads
-
-
-def _inverted(drawn: FloatArray, several: Sequence[tuple[int, IntArray]]) -> FloatArray | None:
-    """Heads by inversion of uniform numbers, or `None` if one is beyond all of the coins.
-
-    Subtracted and compared step by step as NumPy does, so that rounding is the same.
-
-    Args:
-        drawn: The numbers, shape ``(some, k)``.
-        several: Numbers of coins above 1, and the entries of each.
-    """
-    heads = np.rint(drawn)  # of a single coin; a half is rounded to 0
-    for coins, columns in several:
-        left = drawn[:, columns]
-        found = np.zeros(left.shape)
-        chance = math.exp(coins * math.log(0.5))
-        for number in range(1, coins + 2):
-            more = left > chance
-            if not more.any():
-                break
-            found += more
-            # What is not beyond this number of heads is beyond no more.
-            left = np.where(more, left - chance, -1.0)
-            chance = (coins - number + 1) * 0.5 * chance / (number * 0.5)
-        else:
-            return None
-        heads[:, columns] = found
-    return heads
 
 
 def draw_sums(

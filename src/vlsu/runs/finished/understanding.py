@@ -26,6 +26,7 @@ from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
+from vlsu.runs.finished.coded_samples import coded_samples
 from vlsu.runs.finished.pairing import JUDGED_COLUMNS, paired_chunks, sample_counts
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.graded import (
@@ -157,8 +158,19 @@ def _swaps(runs: Sequence[Run], names: Sequence[str]) -> dict[str, object]:
 
 
 def tabulated(runs: Sequence[Run], dataset: Dataset) -> tuple[PairedCells, list[int]]:
-    """The samples that all runs judged, and how many each judged."""
-    tabulation = PairedTabulation(len(runs), shared_severities(runs))
+    """The samples that all runs judged, and how many each judged.
+
+    Raises:
+        RunError: The judgments of a run cannot be, or do not fit the gold grades.
+        DataError: The gold grades cannot be.
+    """
+    severities = shared_severities(runs)
+    tabulation = PairedTabulation(len(runs), severities)
+    coded = coded_samples(runs, dataset, severities)
+    if coded is not None:
+        coded.tabulate(tabulation)
+        return tabulation.cells(), coded.judged
+    # Something cannot be: by rows it is said what.
     judged = [0] * len(runs)
     for chunk in paired_chunks(runs, dataset, JUDGED_COLUMNS):
         tabulation.add(chunk.judgments, chunk.gold)
