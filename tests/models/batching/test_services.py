@@ -567,3 +567,21 @@ def test_what_a_batch_leaves_at_the_provider_is_deleted(played, tmp_path):
     }
     assert server.deleted == leavings[server.provider]
     assert not [name for name in getattr(server, "files", {}) if name in server.deleted]
+
+
+def test_what_cannot_be_deleted_keeps_nothing_else_from_being(played, tmp_path):
+    server = played()
+    names: list[str] = []
+
+    async def run(service: BatchService) -> Batch:
+        file = written(service, REQUESTS, tmp_path / "batch.jsonl")
+        made = await service.submit("vlsu-1", file, len(REQUESTS), on_upload=names.append)
+        done = await ended(service, made)
+        server.fail("DELETE", "", status=403)  # such as a file that has expired
+        with pytest.raises(ModelError, match="403"):
+            await service.tidy(done.id, *names)
+        return done
+
+    done = through(model_of(server), run)
+    rest = {"openai": names, "anthropic": [], "google": [done.id] if names else []}
+    assert server.deleted == rest[server.provider]

@@ -206,9 +206,8 @@ class GoogleBatches(RemoteBatches):
 
     async def tidy(self, id: str, uploaded: str = "") -> None:
         """Delete the uploaded file and the batch; a file of answers ends by itself."""
-        if uploaded:
-            await self.call("DELETE", f"{self._base}/{quote(uploaded)}")
-        await self.call("DELETE", self._at(id))
+        files = [f"{self._base}/{quote(uploaded)}"] if uploaded else []
+        await self.deleted(*files, self._at(id))
 
     async def _described(self, id: str) -> Tree:
         tree = await self.described(self._at(id), "name")

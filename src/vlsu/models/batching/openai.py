@@ -218,9 +218,8 @@ class OpenAIBatches(RemoteBatches):
         """Delete its files; the batch itself stays in the account's list."""
         tree = await self.described(self._at(id), "id", "status")
         names = [as_text(tree.get(name)) for name in ("output_file_id", "error_file_id")]
-        for name in (*names, as_text(tree.get("input_file_id")) or uploaded):
-            if name:
-                await self.call("DELETE", self._file(name))
+        names.append(as_text(tree.get("input_file_id")) or uploaded)
+        await self.deleted(*(self._file(name) for name in names if name))
 
     def _at(self, id: str) -> str:
         return f"{self._base}/batches/{quote(id, safe='')}"

@@ -106,6 +106,21 @@ class RemoteBatches:
         except ModelError:  # some answer 403 for what is not there
             return {}
 
+    async def deleted(self, *urls: str) -> None:
+        """Delete all of these, as far as the server lets that.
+
+        Raises:
+            ModelError: What the first one that could not be deleted met; the others were tried.
+        """
+        first = None
+        for url in urls:
+            try:
+                await self.call("DELETE", url)
+            except ModelError as error:  # such as a file that has expired
+                first = first or error
+        if first is not None:
+            raise first
+
     async def described(self, url: str, *fields: str) -> Tree:
         """What the server says of a batch; errors as `call`.
 
