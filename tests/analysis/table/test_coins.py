@@ -1,78 +1,67 @@
-"""Swaps of two runs: the coins are those that NumPy would toss."""
+"""Fair coins: they fall as the binomial distribution says, and each by itself."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 import pytest
+from scipy.stats import binom, chisquare
 
-from vlsu.analysis.table.coins import fair_coins, tossed_sums
+from vlsu.analysis.table.coins import heads_of, tossed_sums
 
-FEW = np.arange(1, 61)
+FEW = np.arange(1, 65)
 SINGLE = np.ones(3_000, dtype=np.int64)
-MIXED = np.tile([1, 1, 2, 1, 12, 60, 1, 31], 40)
-MANY = np.array([1, 1, 61, 2, 5_000, 3])
-#: A uniform number is a multiple of it.
-UNIT = 2.0**-53
+MANY = np.array([1, 1, 61, 2, 5_000, 3, 64, 65])
 
 
-class Given:
-    """Draws these numbers, a row after the other, and nothing else."""
-
-    def __init__(self, numbers: np.ndarray) -> None:
-        self.rows = iter(numbers)
-        self.bit_generator = np.random.PCG64(0)
-
-    def random(self, shape: tuple[int, int]) -> np.ndarray:
-        return np.array([next(self.rows) for _ in range(shape[0])])
-
-
-def inverted(number: float, coins: int) -> int:
-    """NumPy's ``random_binomial_inversion`` for a fair coin, until it would draw again."""
-    heads, chance = 0, math.exp(coins * math.log(0.5))
-    while number > chance and heads <= coins:
-        heads += 1
-        number -= chance
-        chance = (coins - heads + 1) * 0.5 * chance / (heads * 0.5)
-    return heads
+@pytest.mark.parametrize("coins", [1, 2, 7, 8, 9, 16, 17, 32, 33, 60, 64, 65, 5_000])
+def test_heads_are_binomial(coins: int) -> None:
+    heads = heads_of(np.array([coins]), 20_000, np.random.default_rng(coins))[:, 0]
+    edges = np.unique(binom.ppf(np.linspace(0, 1, 12)[1:-1], coins, 0.5))
+    expected = np.diff(binom.cdf([-1, *edges, coins], coins, 0.5))
+    seen = np.histogram(heads, [-0.5, *(edges + 0.5), coins + 0.5])[0]
+    kept = expected > 0
+    assert not seen[~kept].any()
+    assert chisquare(seen[kept], expected[kept] * len(heads)).pvalue > 1e-4
 
 
-@pytest.mark.parametrize(
-    "coins", [FEW, SINGLE, MIXED, MANY], ids=["few", "single", "mixed", "many"]
-)
-def test_coins_are_the_draws_of_numpys_binomial(coins: np.ndarray) -> None:
-    times = 2_000
-    ours, theirs = np.random.default_rng(5), np.random.default_rng(5)
-    heads = np.concatenate(list(fair_coins(coins, times, ours)))
-    np.testing.assert_array_equal(heads, theirs.binomial(coins, 0.5, size=(times, len(coins))))
-    assert ours.random() == theirs.random()  # and no draw more
+@pytest.mark.parametrize("coins", [FEW, SINGLE, MANY], ids=["few", "single", "many"])
+def test_there_are_never_more_heads_than_coins(coins: np.ndarray) -> None:
+    heads = heads_of(coins, 500, np.random.default_rng(3))
+    assert heads.shape == (500, len(coins))
+    assert (heads <= coins).all()
+    assert (heads.mean(axis=0) > 0).all()
 
 
-@pytest.mark.parametrize("coins", range(1, 61))
-def test_heads_change_at_the_same_number_as_step_by_step(coins: int) -> None:
-    shares = np.cumsum([math.comb(coins, heads) / 2**coins for heads in range(coins)])
-    near = (shares[:, None] + np.arange(-60, 61) * UNIT).reshape(-1)
-    grid = (np.arange(1, 4096)[:, None] / 4096 + np.arange(-1, 2) * UNIT).reshape(-1)
-    # Beyond all coins NumPy draws again: as rounding has it, at the last few units below 1.
-    numbers = np.clip(np.concatenate([near, grid, [0.0]]), 0, 1 - 200 * UNIT)
-    numbers = np.rint(numbers / UNIT) * UNIT
-    given: Any = Given(numbers[:, None])
-    found = np.concatenate(list(fair_coins(np.array([coins]), len(numbers), given)))[:, 0]
-    assert found.tolist() == [inverted(number, coins) for number in numbers.tolist()]
+@pytest.mark.parametrize("count", [1, 3, 8, 12])
+def test_no_coin_tells_of_another_or_of_the_next_toss(count: int) -> None:
+    heads = heads_of(np.full(40, count), 20_000, np.random.default_rng(5)).astype(float)
+    for pairs in (np.corrcoef(heads.T), np.corrcoef(heads[1:].T, heads[:-1].T)):
+        aside = pairs[~np.eye(len(pairs), dtype=bool)]
+        assert np.abs(aside).max() < 6 / np.sqrt(20_000)
 
 
 def test_no_coins_are_no_heads() -> None:
-    heads = np.concatenate(list(fair_coins(SINGLE[:0], 3, np.random.default_rng(0))))
-    assert heads.shape == (3, 0)
+    assert heads_of(SINGLE[:0], 3, np.random.default_rng(0)).shape == (3, 0)
     assert not tossed_sums(SINGLE[:0], np.zeros((0, 2)), 3, np.random.default_rng(0)).any()
 
 
-@pytest.mark.parametrize("each", [1.0, 2.0**40], ids=["small", "large"])
 @pytest.mark.parametrize("coins", [FEW, SINGLE, MANY], ids=["few", "single", "many"])
-def test_sums_of_heads_are_exact(coins: np.ndarray, each: float) -> None:
-    gained = each * np.random.default_rng(1).integers(-9, 10, (len(coins), 24)).astype(float)
-    sums = tossed_sums(coins, gained, 300, np.random.default_rng(5))
-    heads = np.random.default_rng(5).binomial(coins, 0.5, size=(300, len(coins)))
+def test_sums_have_the_mean_and_the_covariance_of_their_coins(coins: np.ndarray) -> None:
+    times = 20_000
+    gained = np.random.default_rng(1).integers(-9, 10, (len(coins), 3)).astype(float)
+    sums = tossed_sums(coins, gained, times, np.random.default_rng(7))
+    covariance = (gained * (coins / 4)[:, None]).T @ gained
+    error = np.sqrt(np.diag(covariance) / times)
+    assert (np.abs(sums.mean(axis=0) - coins / 2 @ gained) < 5 * error).all()
+    size = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+    assert (np.abs(np.cov(sums.T) - covariance) < 5 * np.sqrt(2 / times) * size).all()
+
+
+@pytest.mark.parametrize("each", [1.0, 2.0**40], ids=["small", "large"])
+@pytest.mark.parametrize("coins", [1, 12, 5_000])
+def test_sums_of_heads_are_exact(coins: int, each: float) -> None:
+    alike = np.full(7, coins)
+    gained = each * np.random.default_rng(1).integers(-9, 10, (len(alike), 2)).astype(float)
+    sums = tossed_sums(alike, gained, 20, np.random.default_rng(5))
+    heads = heads_of(alike, 20, np.random.default_rng(5))
     np.testing.assert_array_equal(sums, heads @ gained)
