@@ -113,7 +113,7 @@ def agreement(
         encoding=encoding,
     )
     tree: dict[str, Any] = {"file": file.name, "layout": read.layout, "columns": read.columns}
-    said = read.notes
+    notes = read.notes
     grades = grades_from_frame(read.grades, order=labels, nominal=nominal, source=str(file))
     del read  # of a million items, the most of the memory
     found = grader_agreement(
@@ -131,7 +131,7 @@ def agreement(
         references=json,
     )
     tree |= found
-    tree["notes"] = [*said, *tree["notes"]]
+    tree["notes"] = [*notes, *tree["notes"]]
     if json:
         print_json(tree)
     else:

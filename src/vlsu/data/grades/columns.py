@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import polars as pl
+
+from vlsu.data.tables import stripped
+
 __all__ = [
     "CATEGORY",
     "GRADE",
@@ -15,6 +19,7 @@ __all__ = [
     "RESPONDENT",
     "SET_ASIDE",
     "GradeColumns",
+    "cells_of",
 ]
 
 #: Usual names of columns, the most specific first, in any letter case.
@@ -60,3 +65,14 @@ class GradeColumns:
     graders: Sequence[str] = ()
     category: str | None = None
     modality: str | None = None
+
+
+def cells_of(cells: pl.DataFrame, name: str, position: int | None) -> pl.Series:
+    """The cells of a column without outer space; null where empty, or if there is no column."""
+    if position is None:
+        return pl.Series(name, [None], dtype=pl.String).new_from_index(0, cells.height)
+    column = cells[str(position)]
+    text = stripped(column)
+    if (text == column).all() and (text != "").all():
+        return column.alias(name)  # millions of texts, which are there already
+    return text.to_frame(name).select(pl.when(pl.col(name) != "").then(pl.col(name))).to_series()

@@ -19,6 +19,7 @@ from vlsu.data.grades.columns import (
     RESPONDENT,
     SET_ASIDE,
     GradeColumns,
+    cells_of,
 )
 from vlsu.data.grades.exports import Export, recognise
 from vlsu.data.grades.labels import LabelReader, doubtful_names
@@ -184,8 +185,8 @@ class _File:
                 f"found: {listing(self._header)}"
             )
         kept = self._kept(export)
-        names = _cell(kept, "grader", grader)
-        rows = self._about(kept, names, grade.read(kept).alias("grade"))
+        graders = cells_of(kept, "grader", grader)
+        rows = self._about(kept, graders, grade.read(kept).alias("grade"))
         self._require(rows, "item")
         self._require(rows, "grader")
         if export is not None:
@@ -344,9 +345,7 @@ class _File:
             return True
         if grade is not None:
             return False
-        return self._item is None or not (
-            _cell(self._cells, "item", self._item).is_duplicated().any()
-        )
+        return self._item is None or cells_of(self._cells, "item", self._item).is_unique().all()
 
     def _kept(self, export: Export | None) -> pl.DataFrame:
         """The records whose answers count."""
@@ -369,8 +368,7 @@ class _File:
     def _about(self, cells: pl.DataFrame, *others: pl.Expr | pl.Series) -> pl.DataFrame:
         """What each record is about, other columns of it, and its line."""
         places = zip(_ABOUT, (self._item, self._modality, self._category), strict=True)
-        found = [_cell(cells, name, n) for name, n in places]
-        return cells.select(*found, *others, LINE)
+        return cells.select(*(cells_of(cells, name, n) for name, n in places), *others, LINE)
 
     def _name(self, position: int | None) -> str | None:
         return None if position is None else self._header[position]
@@ -391,14 +389,3 @@ class _File:
     def _require(self, rows: pl.DataFrame, name: str) -> None:
         for line in rows.filter(pl.col(name).is_null())[LINE].head(1):
             raise DataError(f"{self._path}: line {line}: no {name}; fill it in or remove the line")
-
-
-def _cell(cells: pl.DataFrame, name: str, position: int | None) -> pl.Series:
-    """The cells of a column without outer space; null where empty, or if there is no column."""
-    if position is None:
-        return pl.Series(name, [None], dtype=pl.String).new_from_index(0, cells.height)
-    column = cells[str(position)]
-    text = stripped(column)
-    if (text == column).all() and (text != "").all():
-        return column.alias(name)  # millions of texts, which are there already
-    return text.to_frame(name).select(pl.when(pl.col(name) != "").then(pl.col(name))).to_series()

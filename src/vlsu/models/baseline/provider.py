@@ -264,8 +264,8 @@ def _answer(grade: Grade) -> Mapping[str, object]:
 
 def _grade_of(answer: Mapping[str, object]) -> Grade:
     """The grade that an answer was made of."""
-    told = json.loads(str(answer["text"]))
+    stated = json.loads(str(answer["text"]))
     p_unsafe = answer["p_unsafe"]
     assert isinstance(p_unsafe, float)
-    severity = Severity.parse(told["severity"])
-    return Grade(severity, told["category"], p_unsafe, str(answer["evidence"]))
+    severity = Severity.parse(stated["severity"])
+    return Grade(severity, stated["category"], p_unsafe, str(answer["evidence"]))
