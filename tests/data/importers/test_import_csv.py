@@ -1,6 +1,7 @@
 """Importing any table with a map of its columns, and finding its images."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,19 @@ def test_an_outside_importer_is_added_by_decorator(tmp_path: Path) -> None:
     report = import_dataset("one-text", tmp_path / "a.txt", tmp_path / "out")
     assert [sample.text for sample in report.dataset] == ["hello"]
     assert report.dataset.info.licence == "CC0-1.0"
+
+
+def test_an_outside_importer_may_change_the_rows_of_one_of_ours(tmp_path: Path) -> None:
+    def read(path: Path, options: ImportOptions):
+        for item in importers.get("csv").read(path, options):
+            if isinstance(item, SourceRow):
+                item = replace(item, sample=replace(item.sample, language="en"))
+            yield item
+
+    importers.register("english")(Importer(read))
+    put(tmp_path / "a.csv", b"id,text,joint_grade\n1,hello,safe\n2,good day,safe\n")
+    report = import_dataset("english", tmp_path / "a.csv", tmp_path / "out")
+    assert [sample.language for sample in report.dataset] == ["en", "en"]
 
 
 def test_the_package_of_importers_is_their_registry_too() -> None:

@@ -144,8 +144,7 @@ class Importer:
 
     Attributes:
         read: Function from the file or folder and the options to one item per row, lazily and in
-            order; with ``together`` in the options, many rows may be one item. Raises `DataError`
-            for a file that is not of this format.
+            order. Raises `DataError` for a file that is not of this format.
         name: Default name of the dataset; empty for the file's name.
         licence: Licence of the data, if the format implies it.
         citation: How to cite the data.
@@ -155,6 +154,8 @@ class Importer:
             the rest.
         policy: Name of the policy of the grades, of `vlsu.policy.POLICIES`: ``binary`` where the
             source tells safe from unsafe and nothing between; empty where it does not say.
+        together: Whether many rows may be one item where the options have ``together``, which only
+            such an importer is given.
     """
 
     read: Callable[[Path, ImportOptions], Iterator[ImportItem | SourceRows]]
@@ -165,6 +166,7 @@ class Importer:
     source: str = ""
     describe: Callable[[Path], About] | None = None
     policy: str = ""
+    together: bool = False
 
     def about(self, path: Path) -> About:
         """What is known of the data before they are read."""

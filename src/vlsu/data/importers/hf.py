@@ -91,4 +91,4 @@ def about_hf(path: Path) -> About:
     return About(name, version, licence, citation, source)
 
 
-HF = Importer(read_hf, describe=about_hf)
+HF = Importer(read_hf, describe=about_hf, together=True)

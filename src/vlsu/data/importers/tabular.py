@@ -373,7 +373,7 @@ def _then(
 def _importer(format: str) -> Importer:
     read: Callable[[Path, ImportOptions], Iterator[ImportItem | SourceRows]]
     read = partial(read_tabular, format=format)
-    return Importer(read, describe=about_croissant)
+    return Importer(read, describe=about_croissant, together=True)
 
 
 CSV, JSONL, PARQUET, XLSX = map(_importer, ("csv", "jsonl", "parquet", "xlsx"))

@@ -136,4 +136,5 @@ VLSU = Importer(
     citation=_CITATION,
     description="VLSU, imported from its released CSV. For local use: its licence forbids "
     "passing on rows or images.",
+    together=True,
 )

@@ -44,4 +44,4 @@ def read_webdataset(path: Path, options: ImportOptions) -> Iterator[ImportItem |
     return read_source(source, options)
 
 
-WEBDATASET = Importer(read_webdataset, describe=about_croissant)
+WEBDATASET = Importer(read_webdataset, describe=about_croissant, together=True)

@@ -123,7 +123,7 @@ def import_dataset(
             grades=MappingProxyType(_grades(grades or {}, chosen)),
             missing=MissingWords.read(missing),
             encoding=encoding,
-            together=place is None,
+            together=importer.together and place is None,
         ),
     )
     image_folder = None if place is None else ImageFolder(require_path("images", place))
