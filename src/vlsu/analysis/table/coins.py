@@ -24,6 +24,7 @@ _ONE_CORE = 1 << 18
 #: Whole numbers up to here are exact in single precision.
 _SINGLE = 1 << 24
 
+_Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 _Heads = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
@@ -42,16 +43,21 @@ def tossed_sums(
     gained = gained.astype(np.float32 if largest <= _SINGLE else np.float64)
     sums = np.zeros((times, gained.shape[1]))
     width = np.searchsorted(_BITS, coins)
-    step = max(1, min(_BLOCK, _ONE_CORE // max(1, gained.shape[1])))
     for number in range(len(_BITS) + 1):
         entries = np.flatnonzero(width == number)
-        for first in range(0, len(entries), step):
-            some = entries[first : first + step]
-            tossed, each, rows = coins[some], gained[some], step // len(some)
+        for first in range(0, len(entries), _BLOCK):
+            some = entries[first : first + _BLOCK]
+            tossed, each, rows = coins[some], gained[some], _BLOCK // len(some)
             for start in range(0, times, rows):
                 heads = heads_of(tossed, min(rows, times - start), rng)
-                sums[start : start + rows] += heads.astype(gained.dtype) @ each
+                sums[start : start + rows] += _product(heads.astype(gained.dtype), each)
     return sums
+
+
+def _product(heads: _Floats, gained: _Floats) -> _Floats:
+    """Their matrix product, some rows at a time."""
+    step = max(1, _ONE_CORE // max(1, gained.size))
+    return np.concatenate([heads[i : i + step] @ gained for i in range(0, len(heads), step)])
 
 
 def heads_of(coins: IntArray, times: int, rng: np.random.Generator) -> _Heads:
