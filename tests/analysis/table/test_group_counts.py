@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,3 +45,16 @@ def test_sums_and_tables_are_those_of_the_full_table(share: float, seed: int) ->
         whole = table @ (column[:, None] == np.arange(5))
         found = np.concatenate([np.zeros((0, 5)), *counts.tables(column, 5)])
         np.testing.assert_array_equal(found, whole[whole.any(axis=1)])
+
+
+def test_counts_are_let_go_when_nobody_needs_them() -> None:
+    counts, table = made(0)
+    added = (np.arange(CELLS) == 3).astype(np.int64)[None, :]
+    np.testing.assert_array_equal(counts.sums(added), added @ table.T)
+    there = weakref.ref(counts)
+    gc.disable()
+    try:
+        del counts
+        assert there() is None
+    finally:
+        gc.enable()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -208,12 +208,19 @@ class GroupCounts:
         """
         start, _, _ = self._by_cell
         n = int((start[1:] - start[:-1]) @ inside)
-        return None if n * _FEW_OF > len(self.cell) else self._kept(np.packbits(inside).tobytes())
+        if n * _FEW_OF > len(self.cell):
+            return None
+        packed = np.packbits(inside).tobytes()
+        found = self._kept.pop(packed, None) or self._restricted(packed)
+        self._kept[packed] = found  # as the last one that was asked for
+        while len(self._kept) > _KEPT:
+            self._kept.pop(next(iter(self._kept)), None)
+        return found
 
     @cached_property
-    def _kept(self) -> Callable[[bytes], tuple[_Numbers, GroupCounts]]:
-        """What `_within` gives for cells as bits: several metrics are over the same."""
-        return lru_cache(_KEPT)(self._restricted)
+    def _kept(self) -> dict[bytes, tuple[_Numbers, GroupCounts]]:
+        """What `_within` gave for cells as bits: several metrics are over the same."""
+        return {}
 
     def _restricted(self, packed: bytes) -> tuple[_Numbers, GroupCounts]:
         start, entries, group = self._by_cell
