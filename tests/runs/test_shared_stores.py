@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,9 @@ import vlsu
 from tests.conftest import grade, make_dataset
 from tests.support.commands import vlsu as command
 from tests.support.values import present
+from vlsu.data import Sample, write_dataset
 from vlsu.errors import RunError, UsageError
+from vlsu.policy import Severity
 from vlsu.runs import Limits, Price, ResponseStore, UnderstandingOptions, load_run, prepare
 from vlsu.runs.finished.ledger import cost_figures, ledger
 from vlsu.runs.writing import locked_file
@@ -214,6 +217,25 @@ def test_what_asks_is_refused_beside_a_replay(options, said, tmp_path):
     settings = vlsu.Settings(params={"temperature": 1})
     with pytest.raises(UsageError, match=said):
         UnderstandingOptions(model="openai/mock", replay=tmp_path, settings=settings, **options)
+
+
+def test_a_run_that_judged_nothing_has_no_answer_to_any_request(server, tmp_path):
+    about: dict[str, Any] = {
+        "name": "n",
+        "version": "1",
+        "licence": "",
+        "citation": "",
+        "source": "",
+    }
+    samples = [Sample("alone", image_sha256="0" * 64, image_grade=Severity.SAFE)]
+    nothing = write_dataset(tmp_path / "D", samples, **about)
+    first = evaluate(nothing, server, tmp_path / "first", modalities=["text"])
+    assert first.judgments.is_empty()
+    samples += [Sample(str(n), text="a garden", text_grade=Severity.SAFE) for n in range(3)]
+    more = write_dataset(tmp_path / "D", samples, overwrite=True, **about)
+    again = evaluate(more, server, tmp_path / "again", modalities=["text"], replay=first.path)
+    assert again.record["replay"]["missing"] == 1
+    assert again.record["outcomes"]["text"]["error"] == 3
 
 
 def test_only_a_finished_run_of_the_same_model_is_replayed(dataset, server, tmp_path):

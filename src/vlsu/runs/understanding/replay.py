@@ -82,12 +82,13 @@ class Replay:
         for chunk in planned:
             names = [_name(each.sample.id, each.task_request.modality) for each in chunk.planned]
             found = self._index.find(digests_of(names))
-            keys = self._keys.gather([max(number, 1) - 1 for number in found]).to_list()
+            there = pl.Series([number - 1 for number in found if number], dtype=pl.Int64)
+            keys = iter(self._keys.gather(there).to_list())
             yield Chunk(
                 chunk.samples,
                 [
-                    each._replace(key=key) if number else each
-                    for each, key, number in zip(chunk.planned, keys, found, strict=True)
+                    each._replace(key=next(keys)) if number else each
+                    for each, number in zip(chunk.planned, found, strict=True)
                 ],
             )
 
