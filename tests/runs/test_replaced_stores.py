@@ -82,3 +82,17 @@ def test_killed_at_any_step_nothing_is_lost(damaged, tmp_path):
             assert found == before[f"responses.sqlite{suffix}"], step
     assert status == 0
     assert step > 6
+
+
+def test_what_was_read_of_an_interrupted_replacement_leaves_nothing(damaged, tmp_path):
+    for step in range(1, 20):
+        folder = tmp_path / f"killed-{step}"
+        shutil.copytree(damaged, folder)
+        dying(folder, step)
+        if (folder / "responses.sqlite.replacing").exists():
+            break
+    file = folder / "responses.sqlite"
+    with closing(ResponseStore(file, read_only=True)) as store:
+        assert store.stored(keys(0, 200)) == {*keys(0, 200)}
+    ResponseStore(file).close()
+    assert not list(folder.glob("*.replacing*"))

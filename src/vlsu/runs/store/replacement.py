@@ -102,7 +102,10 @@ def _moved(path: Path) -> Path:
     for suffix in ("-wal", "-shm", ""):
         if (part := beside(path, suffix)).exists():
             part.replace(beside(kept, suffix))
-    beside(path, REPLACING).replace(path)
+    complete = beside(path, REPLACING)
+    for suffix in ("-wal", "-shm"):  # of those who have read it meanwhile
+        beside(complete, suffix).unlink(missing_ok=True)
+    complete.replace(path)
     sync_folder(path.parent)
     return kept
 
