@@ -58,7 +58,7 @@ class MemoryProvider:
         paid: By key, how often an answer was made.
         unknown: What is said of batches that run, if that is a state that is not known.
         uploads: Names of the files that were uploaded.
-        tidied: Batches whose leavings were deleted.
+        tidied: Batches whose leavings were deleted, and files of which none was made.
         cancels: Whether a batch that is to be cancelled is.
         calls: How often each call was made.
     """
@@ -188,11 +188,11 @@ class MemoryService:
         if self.provider.cancels:
             self.provider.batches[id].state = BatchState.CANCELLED
 
-    async def tidy(self, id: str, uploaded: str = "") -> None:
+    async def tidy(self, id: str | None, uploaded: str = "") -> None:
         assert uploaded in self.provider.uploads
         if (fault := self.provider.called("tidy")) is not None:
             raise fault
-        self.provider.tidied.append(id)
+        self.provider.tidied.append(id or uploaded)
 
     async def close(self) -> None:
         self.provider.calls["close"] += 1

@@ -585,3 +585,16 @@ def test_what_cannot_be_deleted_keeps_nothing_else_from_being(played, tmp_path):
     done = through(model_of(server), run)
     rest = {"openai": names, "anthropic": [], "google": [done.id] if names else []}
     assert server.deleted == rest[server.provider]
+
+
+def test_the_file_of_no_batch_is_deleted(played, tmp_path):
+    server = played()
+    names: list[str] = []
+
+    async def run(service: BatchService) -> None:
+        file = written(service, REQUESTS, tmp_path / "batch.jsonl")
+        await service.submit("vlsu-1", file, len(REQUESTS), on_upload=names.append)
+        await service.tidy(None, *names)
+
+    through(model_of(server), run)
+    assert server.deleted == names

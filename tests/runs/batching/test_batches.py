@@ -646,3 +646,18 @@ def test_what_could_not_be_read_is_left_at_the_provider(dataset, tmp_path):
     provider = MemoryProvider(answer=garbled({key: 2}))  # in the first batch, both times
     run(dataset, tmp_path / "R", provider)
     assert provider.tidied == ["batch-1"]
+
+
+def test_a_file_of_which_no_batch_was_made_is_deleted_too(dataset, direct, tmp_path):
+    full = [BatchUnavailableError("HTTP 429: enqueued tokens", full=True)] * 2
+    provider = MemoryProvider(faults={"submit": [*full]})
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert provider.tidied == [*provider.uploads[:2], *provider.batches]
+
+
+def test_a_file_of_a_batch_that_is_given_up_before_it_was_made_is_deleted(dataset, tmp_path):
+    provider = MemoryProvider(faults={"submit": [BatchUnavailableError("HTTP 503")] * 99})
+    with pytest.raises(ModelError, match="503"):
+        run(dataset, tmp_path / "R", provider)
+    run(dataset, tmp_path / "R", provider, batch=provider.batching(cancel=True))
+    assert provider.tidied == provider.uploads

@@ -170,9 +170,10 @@ class AnthropicBatches(RemoteBatches):
         """Have it cancelled; requests that are being processed may still be answered."""
         await self.call("POST", f"{self._at(id)}/cancel")
 
-    async def tidy(self, id: str, uploaded: str = "") -> None:
+    async def tidy(self, id: str | None, uploaded: str = "") -> None:
         """Delete it, with its requests and results."""
-        await self.call("DELETE", self._at(id))
+        if id is not None:
+            await self.deleted(self._at(id))
 
     def _at(self, id: str) -> str:
         return f"{self._url}/{quote(id, safe='')}"

@@ -196,11 +196,11 @@ class BatchService(Protocol):
         """Have what is not answered yet left alone; one that has ended may be refused."""
         ...
 
-    async def tidy(self, id: str, uploaded: str = "") -> None:
+    async def tidy(self, id: str | None, uploaded: str = "") -> None:
         """Delete what a batch that has ended leaves at the provider, as far as it lets that.
 
         Args:
-            id: The batch, whose answers are kept elsewhere.
+            id: The batch, whose answers are kept elsewhere; `None` where none was made of the file.
             uploaded: The file that it was made of, if the caller knows it.
         """
         ...

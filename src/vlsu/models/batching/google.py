@@ -204,10 +204,10 @@ class GoogleBatches(RemoteBatches):
         """Have it cancelled."""
         await self.call("POST", f"{self._at(id)}:cancel", {})
 
-    async def tidy(self, id: str, uploaded: str = "") -> None:
+    async def tidy(self, id: str | None, uploaded: str = "") -> None:
         """Delete the uploaded file and the batch; a file of answers ends by itself."""
         files = [f"{self._base}/{quote(uploaded)}"] if uploaded else []
-        await self.deleted(*files, self._at(id))
+        await self.deleted(*files, *([] if id is None else [self._at(id)]))
 
     async def _described(self, id: str) -> Tree:
         tree = await self.described(self._at(id), "name")

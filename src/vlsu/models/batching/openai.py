@@ -214,9 +214,9 @@ class OpenAIBatches(RemoteBatches):
         """Have it cancelled; that takes the provider up to ten minutes."""
         await self.call("POST", f"{self._at(id)}/cancel")
 
-    async def tidy(self, id: str, uploaded: str = "") -> None:
+    async def tidy(self, id: str | None, uploaded: str = "") -> None:
         """Delete its files; the batch itself stays in the account's list."""
-        tree = await self.described(self._at(id), "id", "status")
+        tree = {} if id is None else await self.described(self._at(id), "id", "status")
         names = [as_text(tree.get(name)) for name in ("output_file_id", "error_file_id")]
         names.append(as_text(tree.get("input_file_id")) or uploaded)
         await self.deleted(*(self._file(name) for name in names if name))

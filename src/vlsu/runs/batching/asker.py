@@ -173,6 +173,7 @@ class BatchAsker:
         for batch in list(self._open.values()):
             if not await cancel(self._provider, self._journal, batch):
                 self._close(batch, "failed")
+                await self._provider.tidied(batch)
         await self._wait()
         seen: set[str] = set()
         if any(self._to_ask(chunk, seen, first=True) for chunk in chunks):
@@ -388,8 +389,7 @@ class BatchAsker:
                 "answered is stored: run the same command later to continue, or without --batch"
             )
         if retry:
-            fewer = min(self._drafting.most_requests, batch.requests // 2)
-            self._drafting.most_requests = max(1, fewer)
+            self._drafting.halve(batch.requests)
         pause_s = self._options.pause_s * 2.0 ** (self._refused - 1)
         await self._provider.rest(min(pause_s, LONGEST_PAUSE_S))
 

@@ -54,6 +54,10 @@ class Drafting:
         room = self._service.limits.most_bytes - draft.size
         return len(draft.keys) < self.most_requests and len(line) < room
 
+    def halve(self, requests: int) -> None:
+        """Put at most half as many requests into a batch as into one that was too much."""
+        self.most_requests = max(1, min(self.most_requests, requests // 2))
+
     def likely_cost(self, request: Request) -> float:
         """What a request is likely to cost, without a cache; 0 without a price."""
         price = self._budget.price

@@ -237,13 +237,14 @@ class Provider:
 
         That is tried once, and nothing depends on it: the provider has a date for it too.
         """
-        if batch.id is None:
+        if batch.id is None and batch.file is None:
             return
         try:
             async with asyncio.timeout(TIDYING_S):
                 await self.service.tidy(batch.id, batch.file or "")
         except (ModelError, TimeoutError) as error:
-            _log.debug("%s: batch %s is left at the provider: %s", self._spec, batch.id, error)
+            left = f"batch {batch.id}" if batch.id else f"file {batch.file}"
+            _log.debug("%s: %s is left at the provider: %s", self._spec, left, error)
 
     def _reached(self) -> None:
         self._down_since, self._failures = None, 0
