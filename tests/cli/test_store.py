@@ -103,10 +103,10 @@ def test_verify_ends_with_1_where_a_response_is_not_as_it_was_stored(tmp_path):
 def test_verify_says_in_plain_words_what_is_left_of_a_badly_damaged_file(tmp_path, damage, left):
     file = fill(tmp_path / "a.sqlite", range(1_500))
     data = bytearray(file.read_bytes())
-    middle = len(data) // 2 // 4096 * 4096
-    places = {"head": slice(100), "hole": slice(middle, middle + middle // 2), "all": slice(None)}
+    quarter = len(data) // 4 // 4096 * 4096
+    places = {"head": slice(100), "hole": slice(quarter, 3 * quarter), "all": slice(None)}
     if damage == "half":
-        del data[middle:]
+        del data[2 * quarter :]
     else:
         data[places[damage]] = bytes(len(data[places[damage]]))
     file.write_bytes(data)

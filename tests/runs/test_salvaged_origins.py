@@ -107,5 +107,9 @@ def test_tokens_of_two_responses_under_one_number_are_those_of_none(paid):
     with closing(sqlite3.connect(path)) as connection:
         numbers = dict(connection.execute("SELECT number, key FROM responses"))
     assert len([*readable_usage(path, numbers)]) == 900
+    with closing(sqlite3.connect(path)) as connection:
+        last = "UPDATE response_tokens SET input_tokens = 99 WHERE number = ?"
+        assert connection.execute(last, (max(numbers),)).rowcount == 1
+        connection.commit()
     clash = numbers | {max(numbers): numbers[min(numbers)]}
     assert len([*readable_usage(path, clash)]) == 898

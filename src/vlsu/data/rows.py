@@ -170,9 +170,9 @@ def valid_frame(frame: pl.DataFrame) -> pl.DataFrame:
 def _is_canonical(metadata: str) -> bool:
     try:
         tree = orjson.loads(metadata)
-    except orjson.JSONDecodeError:
+        return isinstance(tree, dict) and _json(tree) == metadata
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # the latter where it is too deep
         return False
-    return isinstance(tree, dict) and _json(tree) == metadata
 
 
 def canonical_frame(frame: pl.DataFrame) -> bytes:
