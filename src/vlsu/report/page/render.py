@@ -157,7 +157,14 @@ def description_of(run: Run) -> str:
 
 
 def render(template: str, charts: Mapping[str, Spec], **context: object) -> str:
-    """A page from a template of this package, with its charts, stylesheet, scripts and policy."""
+    """A page from a template of this package, with its charts, stylesheet, scripts and policy.
+
+    Args:
+        template: Its name.
+        charts: Name -> chart.
+        context: What the template is about; ``served`` is true of a page that comes from a server,
+            as one does whose list of samples is live.
+    """
     style = _static("report.css")
     scripts = [*([_static("charts.js")] if charts else []), _static("page.js")]
     if "listed" in context:
@@ -183,7 +190,7 @@ def render(template: str, charts: Mapping[str, Spec], **context: object) -> str:
             data=embedded_json({"charts": charts, "config": CONFIG}),
             specs=charts,
             version=__version__,
-            **context,
+            **{"served": live, **context},
         )
     )
     return _UNPRINTABLE.sub("\ufffd", page)

@@ -18,6 +18,7 @@ from vlsu.report.comparison.tasks import samples_of
 from vlsu.report.page.render import Listed, pictures_of, served
 from vlsu.report.page.run_page import run_page
 from vlsu.report.serve.access import HEADERS, Access
+from vlsu.report.serve.comparing import LARGE, Begun, judged, waiting_page
 from vlsu.report.serve.kept_pictures import KeptPictures
 from vlsu.report.serve.sample_index import SampleIndex
 from vlsu.report.tasks import report_of
@@ -33,6 +34,8 @@ __all__ = ["view_app"]
 #: Samples and characters of thumbnails in one answer at most.
 WINDOW = 200
 _ROOM = 4_000_000
+#: Seconds after which a browser asks again for a comparison that is not there yet.
+_AGAIN = "2"
 #: Digits of a place or of a run's number at most: no run has more samples.
 _DIGITS = 12
 
@@ -86,19 +89,22 @@ class _View:
         return {"count": len(places), "entries": entries, "pictures": pictures}
 
 
-def view_app(runs: Sequence[Run], *, enough: float = ENOUGH) -> Access:
+def view_app(runs: Sequence[Run], *, enough: float = ENOUGH, large: int = LARGE) -> Access:
     """The server's application (ASGI): the page of a run, or of several and each of them.
 
     Args:
         runs: Finished runs, at least one.
         enough: The share answered below which a page opens with it.
+        large: Judgments of several runs from which on they are compared while others of its pages
+            are served already.
 
     Returns:
         The application; every path begins with its `secret`, which is new each time.
 
     Raises:
         UsageError: No run, or what serves it is not installed.
-        RunError: A run is not finished, or what its first page needs is damaged.
+        RunError: A run is not finished, or what its first page needs is damaged. Of large runs
+            that are compared the page says so.
     """
     try:
         from starlette.applications import Starlette
@@ -120,7 +126,11 @@ def view_app(runs: Sequence[Run], *, enough: float = ENOUGH) -> Access:
     runs = in_order(runs)
     views = [_View(run, enough=enough) for run in runs]
     together = _View(*runs, enough=enough)
-    _ = (together if len(runs) > 1 else views[0]).page  # damage is reported now
+    judgments = judged(runs) if len(runs) > 1 else 0
+    begun = Begun(lambda: together.page) if len(runs) > 1 and judgments >= large else None
+    waiting = waiting_page(runs, judgments) if begun is not None else ""
+    if begun is None:
+        _ = (together if len(runs) > 1 else views[0]).page  # damage is reported now
 
     def reporting_damage(
         answer: Callable[[Request], Response],
@@ -151,7 +161,11 @@ def view_app(runs: Sequence[Run], *, enough: float = ENOUGH) -> Access:
     def front(request: Request) -> Response:
         if len(views) == 1:
             return RedirectResponse("run/1/", headers=HEADERS)  # below the secret
-        return page(request)
+        if begun is None:
+            return page(request)
+        if not begun.is_done:
+            return HTMLResponse(waiting, headers=HEADERS | {"Refresh": _AGAIN})
+        return HTMLResponse(begun.page(), headers=HEADERS)
 
     def page(request: Request) -> Response:
         view = of(request)
