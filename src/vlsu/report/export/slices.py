@@ -19,7 +19,7 @@ from vlsu.runs.asking.parted import PartedRows
 __all__ = ["SlicedTables", "Slices"]
 
 #: Rows held while they are split.
-_HELD = 60_000
+_HELD = 30_000
 
 
 class Slices:
