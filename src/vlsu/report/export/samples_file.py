@@ -16,7 +16,7 @@ from vlsu.runs.judging import JudgmentsFile
 __all__ = ["write_samples"]
 
 #: Samples in memory at once.
-_BATCH = 25_000
+_BATCH = 12_500
 
 
 def write_samples(runs: Sequence[Run], ids: pl.Series, out: Path) -> None:
