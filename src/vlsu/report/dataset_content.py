@@ -9,27 +9,35 @@ from vlsu.policy import MODALITIES
 from vlsu.report.judgments import is_among
 from vlsu.runs import Run
 
-__all__ = ["with_content"]
+__all__ = ["dataset_content", "with_content"]
 
 _CONTENT = ("text", "image_sha256", "metadata")
 
 
-def with_content(run: Run, rows: pl.LazyFrame, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
+def dataset_content(run: Run) -> pl.LazyFrame | None:
+    """What `with_content` joins: by `id`, unread; `None` where the dataset is not at hand."""
+    try:
+        dataset = run.dataset
+    except VlsuError:
+        return None
+    return dataset.frame().select("id", *_CONTENT, *(f"{m}_grade" for m in MODALITIES))
+
+
+def with_content(
+    content: pl.LazyFrame | None, rows: pl.LazyFrame, ids: pl.LazyFrame | None = None
+) -> pl.LazyFrame:
     """Rows by `id` with what the dataset holds of them, as far as it is at hand.
 
     That is `text`, `image_sha256`, `metadata` and the gold grades (`image_gold` and so on), which
     those in the rows precede. The rows come in no order.
 
     Args:
-        run: For its dataset.
+        content: As `dataset_content` has it.
         rows: With a column `id`.
         ids: Those in `rows`, where they are few; the rest of the dataset is not read.
     """
-    try:
-        dataset = run.dataset
-    except VlsuError:
+    if content is None:
         return rows
-    content = dataset.frame().select("id", *_CONTENT, *(f"{m}_grade" for m in MODALITIES))
     if ids is not None:
         content = content.filter(is_among(ids))
     there = rows.collect_schema().names()

@@ -37,6 +37,8 @@ CodeArray = np.ndarray[Any, np.dtype[Any]]
 NONE = np.iinfo(np.uint32).max
 #: Combinations of codes that are looked up in a table, in place of being sorted.
 _TABLE = 1 << 22
+#: Rows read at once to be coded.
+_READ = 120_000
 #: Rows whose identifiers are held at once.
 _ROWS = 300_000
 
@@ -95,7 +97,7 @@ class Texts:
         """The rows of a frame as codes, in their order: 8 bytes a row and 4 for each column.
 
         Args:
-            frame: Unread.
+            frame: Unread, but of a file or in memory: it is read by slices.
             sample: Its column of identifiers.
             columns: Name -> a text with few different values.
 
@@ -103,15 +105,21 @@ class Texts:
             The hash of each row's identifier; and name -> code of each row, `NONE` where it is
             null. Shape ``(n,)`` each.
         """
-        found = frame.select(
+        read = frame.select(
             pl.col(sample).hash().alias(""),
             **{name: text.cast(pl.String).cast(self._kind) for name, text in columns.items()},
-        ).collect(engine="streaming")
-        codes = {
-            name: found[name].to_physical().cast(pl.UInt32).fill_null(NONE).to_numpy()
-            for name in columns
-        }
-        return found[""].to_numpy(), codes
+        )
+        samples = [np.zeros(0, dtype=np.uint64)]
+        codes: dict[str, list[CodeArray]] = {n: [np.zeros(0, dtype=np.uint32)] for n in columns}
+        # A slice at a time: nothing is read ahead, and no column is held twice.
+        rows = int(frame.select(pl.len()).collect().item())
+        for start in range(0, rows, _READ):
+            part = read.slice(start, _READ).collect(engine="streaming")
+            samples.append(part[""].to_numpy())
+            for name, parts in codes.items():
+                code = part[name].to_physical().cast(pl.UInt32).fill_null(NONE)
+                parts.append(code.to_numpy())
+        return np.concatenate(samples), {name: np.concatenate(codes.pop(name)) for name in columns}
 
     def code(self, text: str) -> int:
         """The code of a text; one that no other has where it is in no table."""
@@ -202,11 +210,8 @@ def numbered(samples: Sequence[CodeArray]) -> tuple[list[CodeArray], list[CodeAr
     starts = [np.flatnonzero(np.append(True, s[1:] != s[:-1])[: len(s)]) for s in samples]
     # What occurs in a row is looked up once.
     heads = np.concatenate([s[start] for s, start in zip(samples, starts, strict=True)])
-    _, first, number = np.unique(heads, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    place = np.empty(len(first), dtype=np.uint32)
-    place[order] = np.arange(len(first), dtype=np.uint32)
-    of_heads, new = place[number.reshape(-1)], first[order]
+    of_heads, new = _first_places(heads)
+    del heads
     numbers, rows, before = [], [], 0
     for sample, start in zip(samples, starts, strict=True):
         end = before + len(start)
@@ -215,6 +220,19 @@ def numbered(samples: Sequence[CodeArray]) -> tuple[list[CodeArray], list[CodeAr
         rows.append(start[new[(new >= before) & (new < end)] - before])
         before = end
     return numbers, rows
+
+
+def _first_places(heads: CodeArray) -> tuple[CodeArray, CodeArray]:
+    """Numbers of samples in the order in which they first occur, and where each does so."""
+    ordered = np.sort(heads)
+    if (ordered[1:] != ordered[:-1]).all():  # as of one run: each occurs once
+        return np.arange(len(heads), dtype=np.uint32), np.arange(len(heads))
+    del ordered
+    _, first, number = np.unique(heads, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty(len(first), dtype=np.uint32)
+    place[order] = np.arange(len(first), dtype=np.uint32)
+    return place[number.reshape(-1)], first[order]
 
 
 def first_of(codes: CodeArray, number: CodeArray, among: BoolArray, size: int) -> CodeArray:

@@ -18,6 +18,7 @@ from vlsu.report.answered import Answered
 from vlsu.report.charts.dots import Spec
 from vlsu.report.entries import Entry
 from vlsu.report.facets import Facets
+from vlsu.report.sample_tables import SampleTables
 from vlsu.report.table import Table
 from vlsu.runs import Run
 
@@ -57,7 +58,9 @@ class SampleList:
         order: The order of the list, in words.
         filters: What samples can be filtered by.
         ids: Runs -> identifiers of all samples, in that order.
-        frame: Runs, identifiers -> their rows, with texts and answers whole.
+        tables: A run -> what `frame` reads of it.
+        frame: Runs, identifiers, the tables of each run -> the rows of these samples, with texts
+            and answers whole. Of other samples the tables may lack rows.
         entries: Runs, identifiers -> what the page's script lists, read as it is taken.
         facets: Runs -> all samples in that order, and what they can be filtered by.
     """
@@ -66,7 +69,8 @@ class SampleList:
     order: str
     filters: Sequence[Filter]
     ids: Callable[[Sequence[Run]], pl.Series]
-    frame: Callable[[Sequence[Run], Ids], pl.DataFrame]
+    tables: Callable[[Run], SampleTables]
+    frame: Callable[[Sequence[Run], Ids, Sequence[SampleTables]], pl.DataFrame]
     entries: Callable[[Sequence[Run], Ids], Iterator[Entry]]
     facets: Callable[[Sequence[Run]], Facets]
 

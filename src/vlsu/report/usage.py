@@ -45,31 +45,28 @@ def usage(judgments: pl.LazyFrame, by: str, names: Sequence[str]) -> tuple[Usage
         by: The column, such as ``modality``.
         names: Its values, in the order of the result; one without a response is left out.
     """
-    latency, tokens = pl.col("latency_s"), ("input_tokens", "output_tokens")
-    measured = latency.filter(latency > 0)  # earlier versions wrote 0 for a batch
-    found = []
-    for name in names:
-        # A part at a time, by the hashes of the keys: a million keys are 64 MB of text.
-        requests = (
-            judgments.filter(pl.col(by) == name, has_response())
-            .select("latency_s", *tokens, key=pl.col("request_key").hash())
-            .collect(engine="streaming")
-            .filter(pl.col("key").is_first_distinct())
-        )
-        if requests.is_empty():
-            continue
-        seconds = requests.select(
-            measured.sort().quantile(share, "linear").alias(q) for q, share in _QUANTILES.items()
-        )
-        found.append(
-            Usage(
-                name,
-                requests.height,
-                seconds.row(0, named=True),
-                *(int(c.sum()) if c.count() else None for c in requests.select(tokens)),
-            )
-        )
-    return tuple(found)
+    found = (_usage(name, judgments.filter(pl.col(by) == name)) for name in names)
+    return tuple(of for of in found if of.requests)
+
+
+def _usage(name: str, judgments: pl.LazyFrame) -> Usage:
+    tokens = ("input_tokens", "output_tokens")
+    # By the hashes of the keys: a million keys are 64 MB of text.
+    requests = (
+        judgments.filter(has_response())
+        .select("latency_s", *tokens, key=pl.col("request_key").hash())
+        .collect(engine="streaming")
+        .filter(pl.col("key").is_first_distinct())
+        .drop("key")
+    )
+    latency = requests.drop_in_place("latency_s")
+    seconds = latency.filter(latency > 0).sort()  # earlier versions wrote 0 for a batch
+    return Usage(
+        name,
+        requests.height,
+        {q: seconds.quantile(share, "linear") for q, share in _QUANTILES.items()},
+        *(int(c.sum()) if c.count() else None for c in requests),
+    )
 
 
 def usage_table(usages: Sequence[Usage], unit: str) -> Table:

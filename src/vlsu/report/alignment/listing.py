@@ -18,10 +18,11 @@ from vlsu.report.alignment.answer_kinds import (
     refused,
     sample_facet_expressions,
 )
-from vlsu.report.dataset_content import with_content
+from vlsu.report.dataset_content import dataset_content, with_content
 from vlsu.report.entries import Entry, entry, mark_cell
 from vlsu.report.facets import Facets
 from vlsu.report.judgments import is_among, scan_judgments
+from vlsu.report.sample_tables import SampleTables
 from vlsu.report.task import Ids, SampleList
 from vlsu.runs import Run
 
@@ -33,6 +34,7 @@ __all__ = [
     "answer_entries",
     "answer_facets",
     "answer_frame",
+    "answer_tables",
     "as_it_should",
     "refused",
     "worst_answered_first",
@@ -57,40 +59,52 @@ def worst_answered_first(run: Run) -> list[str]:
     return answer_facets(run).ids.to_list()
 
 
-def _answers(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
-    """The answers of a run, a row each, with their `position` among the judgments, in no order.
+def answer_tables(run: Run) -> SampleTables:
+    """What the rows of an alignment run's answers are made of.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
+    """
+    judgments = scan_judgments(run).select(
+        "sample_id", *_COLUMNS, cs.by_name("safety", require_all=False), refused=refused(run)
+    )
+    return SampleTables(judgments, None, dataset_content(run))
+
+
+def _answers(tables: SampleTables, ids: pl.LazyFrame) -> pl.LazyFrame:
+    """The answers to some samples, a row each, with their `position` among the judgments, unsorted.
 
     Args:
-        run: A finished run of alignment.
-        ids: Of the samples wanted; all by default. Its other columns are kept.
+        tables: Of a run of alignment.
+        ids: Of the samples wanted. Its other columns are kept.
     """
-    rows = (
-        scan_judgments(run)
-        .select(
-            *_COLUMNS,
-            cs.by_name("safety", require_all=False),
-            id="sample_id",
-            refused=refused(run),
-        )
-        .with_row_index("position")
+    rows = tables.judgments.rename({"sample_id": "id"}).with_row_index("position")
+    return with_content(
+        tables.content, rows.filter(is_among(ids)).join(ids, on="id", how="inner"), ids
     )
-    if ids is not None:
-        rows = rows.filter(is_among(ids)).join(ids, on="id", how="inner")
-    return with_content(run, rows, ids)
 
 
-def answer_frame(run: Run, ids: Ids) -> pl.DataFrame:
+def answer_frame(run: Run, ids: Ids, tables: SampleTables | None = None) -> pl.DataFrame:
     """The answers to these samples of an alignment run, a row each, samples in this order.
 
     Columns: `id`, those of the judgments that describe the answer and its verdict, `refused` (by
     the run's setting; null where it is not known), and, where the dataset is at hand, the gold
     grades (`image_gold` and so on), `text`, `image_sha256` and `metadata`.
 
+    Args:
+        run: A finished run of alignment.
+        ids: Of the samples.
+        tables: Its tables, or their rows of these samples; those of `answer_tables` by default.
+
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
     wanted = pl.LazyFrame({"id": ids}, schema={"id": pl.String}).with_row_index("order")
-    rows = _answers(run, wanted).sort("order", "position").drop("order", "position")
+    rows = (
+        _answers(tables or answer_tables(run), wanted)
+        .sort("order", "position")
+        .drop("order", "position")
+    )
     frame = rows.collect(engine="streaming")
     return frame.select("id", pl.exclude("id"))
 
@@ -117,8 +131,9 @@ def answer_facets(run: Run) -> Facets:
 
 def answer_entries(run: Run, ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken."""
+    tables = answer_tables(run)
     for start in range(0, len(ids), _BATCH):
-        rows = answer_frame(run, ids[start : start + _BATCH])
+        rows = answer_frame(run, ids[start : start + _BATCH], tables)
         rows = rows.with_columns(
             sample_facets=pl.struct(sample_facet_expressions(rows.columns)),
             answer_facets=pl.struct(answer_facet_expressions(rows.columns)),
@@ -179,7 +194,8 @@ SAMPLES = SampleList(
         ("category", "Category", False),
     ),
     ids=lambda runs: answer_facets(runs[0]).ids,
-    frame=lambda runs, ids: answer_frame(runs[0], ids),
+    tables=answer_tables,
+    frame=lambda runs, ids, tables: answer_frame(runs[0], ids, tables[0]),
     entries=lambda runs, ids: answer_entries(runs[0], ids),
     facets=lambda runs: answer_facets(runs[0]),
 )

@@ -12,6 +12,7 @@ from vlsu.report.alignment.listing import (
     GRID_COLUMNS,
     answer_entries,
     answer_frame,
+    answer_tables,
     as_it_should,
 )
 from vlsu.report.comparison.shared_listing import (
@@ -153,7 +154,8 @@ SHARED_SAMPLES = SampleList(
         ("answered", "answered", True),
     ),
     ids=lambda runs: shared_facets(runs).ids,
-    frame=lambda runs, ids: shared_frame(answer_frame, runs, run_names(runs), ids),
+    tables=answer_tables,
+    frame=lambda runs, ids, tables: shared_frame(answer_frame, runs, run_names(runs), ids, tables),
     entries=shared_entries,
     facets=shared_facets,
 )

@@ -33,6 +33,7 @@ from vlsu.report.understanding.listing import (
     facet_expressions,
     is_right,
     sample_frame,
+    sample_tables,
 )
 from vlsu.report.understanding.sample_kinds import judged_samples
 from vlsu.runs import Run
@@ -225,8 +226,9 @@ def shared_entries(runs: Sequence[Run], ids: Ids) -> Iterator[Entry]:
     """
     labels = labels_of(runs)
     named = _unsafe_alone(runs, labels)
+    tables = [sample_tables(run) for run in runs]
     for start in range(0, len(ids), BATCH):
-        rows = shared_frame(sample_frame, runs, labels, ids[start : start + BATCH])
+        rows = shared_frame(sample_frame, runs, labels, ids[start : start + BATCH], tables)
         of_runs = run_facets(rows.lazy(), named).collect()
         shared = {row["id"]: row for row in sample_facets(of_runs.lazy()).collect().to_dicts()}
         each = {(row["id"], row["run"]): row for row in of_runs.to_dicts()}
@@ -313,7 +315,8 @@ SHARED_SAMPLES = SampleList(
         ("outcome", "its outcome", True),
     ),
     ids=lambda runs: shared_facets(runs).ids,
-    frame=lambda runs, ids: shared_frame(sample_frame, runs, run_names(runs), ids),
+    tables=sample_tables,
+    frame=lambda runs, ids, tables: shared_frame(sample_frame, runs, run_names(runs), ids, tables),
     entries=shared_entries,
     facets=shared_facets,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import polars as pl
+
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.errors import VlsuError
 from vlsu.report.bibtex import references
@@ -40,7 +42,7 @@ def comparison_page(
     live: Listed | None = None,
     links: bool = False,
     enough: float = ENOUGH,
-) -> tuple[str, bool]:
+) -> tuple[str, pl.Series | None]:
     """The page of several runs, compared on the samples they share where that can be done.
 
     The runs are in the order of `vlsu.report.comparison.compared.in_order`.
@@ -56,7 +58,7 @@ def comparison_page(
             way of counting missing answers alone.
 
     Returns:
-        The page, and whether it needs that file.
+        The page, and, if it needs that file, the identifiers of all samples in their order.
 
     Raises:
         UsageError: They are of different tasks.
@@ -67,7 +69,7 @@ def comparison_page(
     names = run_names(runs)
     labels = run_labels(names)
     result = compared(runs, oracle, enough)
-    samples = live or _samples(task.samples, runs, beside, redact=redact)
+    samples, ids = (live, None) if live else _samples(task.samples, runs, beside, redact=redact)
     page = render(
         "comparison.html.jinja",
         result.charts,
@@ -99,7 +101,7 @@ def comparison_page(
         **task.words(runs),
         **({} if samples is None else {"listed": samples}),
     )
-    return page, bool(samples and samples.beside)
+    return page, ids
 
 
 def of_one_dataset(runs: Sequence[Run]) -> bool:
@@ -109,11 +111,11 @@ def of_one_dataset(runs: Sequence[Run]) -> bool:
 
 def _samples(
     samples: SampleList, runs: Sequence[Run], beside: str, *, redact: bool
-) -> Listed | None:
+) -> tuple[Listed | None, pl.Series | None]:
     if not of_one_dataset(runs):
-        return None
+        return None, None
     ids = samples.ids(runs)
-    return listed(
+    held = listed(
         _at_hand(runs),
         samples.entries(runs, ids),
         total=len(ids),
@@ -121,6 +123,7 @@ def _samples(
         beside=beside,
         redact=redact,
     )
+    return held, ids if held.beside else None
 
 
 def _at_hand(runs: Sequence[Run]) -> Run:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from vlsu.report.run_labels import run_labels, run_names
+from vlsu.report.sample_tables import SampleTables
 from vlsu.report.task import Ids
 from vlsu.runs import Run
 
@@ -51,23 +52,25 @@ def standing_of(known: pl.Expr, right: pl.Expr) -> pl.Expr:
 
 
 def shared_frame(
-    frame: Callable[[Run, Ids], pl.DataFrame],
+    frame: Callable[[Run, Ids, SampleTables], pl.DataFrame],
     runs: Sequence[Run],
     names: Sequence[str],
     ids: Ids,
+    tables: Sequence[SampleTables],
 ) -> pl.DataFrame:
     """The rows of these samples of every run, by sample and then by run, which `run` names.
 
     Args:
-        frame: A run, identifiers -> its rows of these samples.
+        frame: A run, identifiers, its tables -> its rows of these samples.
         runs: Of one task and one dataset.
         names: What each is called.
         ids: Of the samples, in their order.
+        tables: Of each run.
     """
     place = pl.DataFrame({"id": ids}, schema={"id": pl.String}).with_row_index("place")
     frames = [
-        frame(run, ids).with_columns(run=pl.lit(name), number=pl.lit(n, dtype=pl.UInt32))
-        for n, (run, name) in enumerate(zip(runs, names, strict=True))
+        frame(run, ids, of_run).with_columns(run=pl.lit(name), number=pl.lit(n, dtype=pl.UInt32))
+        for n, (run, name, of_run) in enumerate(zip(runs, names, tables, strict=True))
     ]
     return (
         pl.concat(frames, how="diagonal_relaxed")

@@ -31,12 +31,12 @@ def _html(
     beside = out.with_suffix(".samples.parquet")
     if len(runs) > 1:
         runs = in_order(runs)
-        text, overflows = comparison_page(runs, beside.name, oracle, redact=redact, enough=enough)
+        text, ids = comparison_page(runs, beside.name, oracle, redact=redact, enough=enough)
     else:
         (run,) = runs
-        text, overflows = run_page(report_of(run), run, beside.name, redact=redact, enough=enough)
-    if overflows:
-        write_samples(runs, beside)
+        text, ids = run_page(report_of(run), run, beside.name, redact=redact, enough=enough)
+    if ids is not None:
+        write_samples(runs, ids, beside)
     return text
 
 

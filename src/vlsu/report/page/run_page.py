@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.report.bibtex import references
 from vlsu.report.contents import task_contents
@@ -22,7 +24,7 @@ def run_page(
     redact: bool = False,
     live: Listed | None = None,
     enough: float = ENOUGH,
-) -> tuple[str, bool]:
+) -> tuple[str, pl.Series | None]:
     """The page of one run.
 
     Args:
@@ -34,13 +36,13 @@ def run_page(
         enough: The share answered below which the page opens with it.
 
     Returns:
-        The page, and whether it needs that file.
+        The page, and, if it needs that file, the identifiers of all samples in their order.
 
     Raises:
         RunError: The run is not finished.
     """
     metrics, contents = run.metrics, task_contents(task, run, redact=redact)
-    samples = live or _samples(task, run, beside, redact=redact)
+    samples, ids = (live, None) if live else _samples(task, run, beside, redact=redact)
     parts = task.page_parts(run, contents, enough)
     remarks = (*parts.remarks, "" if redact else description_of(run))
     page = render(
@@ -62,12 +64,14 @@ def run_page(
         bibtex=references([run]),
         **parts.values,
     )
-    return page, bool(samples.beside)
+    return page, ids
 
 
-def _samples(task: TaskReport, run: Run, beside: str, *, redact: bool) -> Listed:
+def _samples(
+    task: TaskReport, run: Run, beside: str, *, redact: bool
+) -> tuple[Listed, pl.Series | None]:
     ids = task.samples.ids([run])
-    return listed(
+    held = listed(
         run,
         task.samples.entries([run], ids),
         total=len(ids),
@@ -75,3 +79,4 @@ def _samples(task: TaskReport, run: Run, beside: str, *, redact: bool) -> Listed
         beside=beside,
         redact=redact,
     )
+    return held, ids if held.beside else None

@@ -9,16 +9,18 @@ import polars as pl
 from vlsu.analysis.understanding.breakdown import NO_CATEGORY
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, SEVERITY_CODES, Severity
-from vlsu.report.dataset_content import with_content
+from vlsu.report.dataset_content import dataset_content, with_content
 from vlsu.report.entries import Entry, GridCell, entry, mark_cell, severity_cell
 from vlsu.report.facets import Facets, pattern_facets
 from vlsu.report.judgments import is_among, scan_judgments
 from vlsu.report.kinds import CodeArray, Kinds, ranked
+from vlsu.report.sample_tables import SampleTables
 from vlsu.report.task import Ids, SampleList
 from vlsu.report.understanding.redrawn import (
     again_facet,
     answers_of_draws,
     counts_of_draws,
+    draws_of,
     with_draws,
 )
 from vlsu.report.understanding.sample_kinds import JudgedSamples, judged_samples
@@ -34,6 +36,7 @@ __all__ = [
     "sample_entries",
     "sample_facets",
     "sample_frame",
+    "sample_tables",
     "wide_rows",
     "worst_first",
 ]
@@ -107,58 +110,64 @@ def _score(modality: str, unsafe_alone: bool) -> pl.Expr:
     )
 
 
-def _in(modality: str, column: str) -> pl.Expr:
-    """The value of a column in a sample's judgment of that modality."""
-    return pl.col(column).filter(pl.col("modality") == modality).first()
+def sample_tables(run: Run) -> SampleTables:
+    """What the rows of an understanding run's samples are made of.
+
+    Raises:
+        RunError: The run is not finished, or its judgments are damaged.
+    """
+    judgments = scan_judgments(run).select("sample_id", "modality", *_COLUMNS)
+    return SampleTables(judgments, draws_of(run), dataset_content(run))
 
 
-def wide_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
+def wide_rows(tables: SampleTables, ids: pl.LazyFrame) -> pl.LazyFrame:
     """The judgments of a sample in a row, as `sample_frame` has them, in no order.
 
     Args:
-        run: A finished run of understanding.
-        ids: Those wanted; a sample the run was not asked about has a row of nulls. All that it was
-            asked about by default.
+        tables: Of a run of understanding.
+        ids: Those wanted, not too many; a sample the run was not asked about has a row of nulls.
     """
-    judgments = scan_judgments(run)
-    if ids is not None:
-        judgments = judgments.filter(is_among(ids, "sample_id"))
-    judgments = judgments.select("modality", *_COLUMNS, id="sample_id")
-    rows = judgments.group_by("id").agg(
-        _in(modality, column).alias(f"{modality}_{name}")
-        for modality in MODALITIES
-        for column, name in _COLUMNS.items()
-    )
-    if ids is not None:
-        rows = ids.join(rows, on="id", how="left")
-    return with_content(run, rows, ids)
+    wanted = tables.judgments.filter(is_among(ids, "sample_id"))
+    judgments = wanted.collect(engine="streaming").lazy()
+    rows = ids
+    for modality in MODALITIES:
+        columns = {f"{modality}_{name}": column for column, name in _COLUMNS.items()}
+        of_modality = judgments.filter(pl.col("modality") == modality)
+        first = of_modality.filter(pl.col("sample_id").is_first_distinct())
+        rows = rows.join(first.select(id="sample_id", **columns), on="id", how="left")
+    return with_content(tables.content, rows, ids)
 
 
-def sample_frame(run: Run, ids: Ids) -> pl.DataFrame:
+def sample_frame(run: Run, ids: Ids, tables: SampleTables | None = None) -> pl.DataFrame:
     """These samples of an understanding run, a row each, in this order.
 
     Columns: `id`, for each modality `image_gold`, `image_gold_category`, `image_predicted`,
     `image_category`, `image_outcome`, `image_p_unsafe`, `image_answer` (null where it was not
     asked), and, where the dataset is at hand, its `text`, `image_sha256` and `metadata`.
 
+    Args:
+        run: A finished run of understanding.
+        ids: Of the samples.
+        tables: Its tables, or their rows of these samples; those of `sample_tables` by default.
+
     Raises:
         RunError: The run is not finished, or its judgments are damaged.
     """
-    return _in_order(run, ids, wide_rows)
+    return _in_order(tables or sample_tables(run), ids, wide_rows)
 
 
-def redrawn_rows(run: Run, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
+def redrawn_rows(tables: SampleTables, ids: pl.LazyFrame) -> pl.LazyFrame:
     """As `wide_rows`; of a run with several draws with what `with_draws` adds."""
-    return with_draws(run, wide_rows(run, ids), ids)
+    return with_draws(tables, wide_rows(tables, ids), ids)
 
 
 def _in_order(
-    run: Run,
+    tables: SampleTables,
     ids: Ids,
-    rows_of: Callable[[Run, pl.LazyFrame | None], pl.LazyFrame],
+    rows_of: Callable[[SampleTables, pl.LazyFrame], pl.LazyFrame],
 ) -> pl.DataFrame:
     wanted = pl.LazyFrame({"id": ids}, schema={"id": pl.String}).with_row_index("place")
-    rows = rows_of(run, wanted).sort("place").drop("place")
+    rows = rows_of(tables, wanted).sort("place").drop("place")
     return rows.collect(engine="streaming")
 
 
@@ -223,8 +232,9 @@ def sample_facets(run: Run) -> Facets:
 
 def sample_entries(run: Run, ids: Ids) -> Iterator[Entry]:
     """What the page's script lists of these samples, read as it is taken."""
+    tables = sample_tables(run)
     for start in range(0, len(ids), _BATCH):
-        rows = _in_order(run, ids[start : start + _BATCH], redrawn_rows)
+        rows = _in_order(tables, ids[start : start + _BATCH], redrawn_rows)
         rows = rows.with_columns(facets=pl.struct(_all_facets(run, rows.columns)))
         for row in rows.iter_rows(named=True):
             yield _entry(row, row["facets"])
@@ -287,7 +297,8 @@ SAMPLES = SampleList(
         ("again", "Asked again", False),
     ),
     ids=lambda runs: sample_facets(runs[0]).ids,
-    frame=lambda runs, ids: _in_order(runs[0], ids, redrawn_rows),
+    tables=sample_tables,
+    frame=lambda runs, ids, tables: _in_order(tables[0], ids, redrawn_rows),
     entries=lambda runs, ids: sample_entries(runs[0], ids),
     facets=lambda runs: sample_facets(runs[0]),
 )

@@ -9,6 +9,7 @@ import polars as pl
 from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.report.judgments import is_among, scan_judgments
+from vlsu.report.sample_tables import SampleTables
 from vlsu.runs import Run
 from vlsu.runs.understanding.reruns import scan_reruns
 
@@ -17,6 +18,7 @@ __all__ = [
     "again_facet",
     "answers_of_draws",
     "counts_of_draws",
+    "draws_of",
     "flips_of_draws",
     "with_draws",
 ]
@@ -27,27 +29,39 @@ _NONE = "none"
 _WORDS = {"image": "image flips", "text": "text flips", "joint": "pair flips"}
 
 
-def with_draws(run: Run, rows: pl.LazyFrame, ids: pl.LazyFrame | None = None) -> pl.LazyFrame:
+def draws_of(run: Run) -> pl.LazyFrame | None:
+    """The further draws of a run with several, unread, with the columns that `with_draws` needs.
+
+    Raises:
+        RunError: ``reruns.parquet`` is missing or damaged.
+    """
+    if run.record.get("draws", 1) < 2:
+        return None
+    return scan_reruns(run).select(
+        "sample_id", "modality", "draw", "predicted", "outcome", "answer"
+    )
+
+
+def with_draws(
+    tables: SampleTables, rows: pl.LazyFrame, ids: pl.LazyFrame | None = None
+) -> pl.LazyFrame:
     """Rows by `id` with what every draw said, of a run with several; else as they are.
 
     For each modality: `joint_draws`, such as ``2 safe, 1 unsafe``, `joint_flips`, and
     `joint_redrawn`, the answers of the further draws. The rows come in no order.
 
     Args:
-        run: A finished run of understanding.
+        tables: Of a run of understanding.
         rows: With a column `id`.
         ids: Those in `rows`, where they are few.
-
-    Raises:
-        RunError: ``reruns.parquet`` is missing or damaged.
     """
-    if run.record.get("draws", 1) < 2:
+    if tables.reruns is None:
         return rows
     said = pl.when(pl.col("outcome") == Outcome.OK.value).then("predicted").fill_null(_NONE)
     columns = ("modality", "draw", "answer")
-    first = scan_judgments(run).with_columns(draw=pl.lit(0, dtype=pl.Int64))
+    first = tables.judgments.with_columns(draw=pl.lit(0, dtype=pl.Int64))
     draws = pl.concat(
-        frame.select(*columns, id="sample_id", said=said) for frame in (first, scan_reruns(run))
+        frame.select(*columns, id="sample_id", said=said) for frame in (first, tables.reruns)
     )
     if ids is not None:
         draws = draws.filter(is_among(ids))
@@ -94,10 +108,12 @@ def flips_of_draws(run: Run) -> pl.LazyFrame | None:
     Raises:
         RunError: ``reruns.parquet`` is missing or damaged.
     """
-    if run.record.get("draws", 1) < 2:
+    reruns = draws_of(run)
+    if reruns is None:
         return None
-    ids = scan_judgments(run).select(id="sample_id").unique()
-    return with_draws(run, ids).select("id", *(f"{m}_flips" for m in MODALITIES))
+    tables = SampleTables(scan_judgments(run), reruns, None)
+    ids = tables.judgments.select(id="sample_id").unique()
+    return with_draws(tables, ids).select("id", *(f"{m}_flips" for m in MODALITIES))
 
 
 def _count(modality: str, name: str) -> pl.Expr:

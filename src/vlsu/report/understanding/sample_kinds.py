@@ -51,7 +51,9 @@ def judged_samples(runs: Sequence[Run]) -> JudgedSamples:
     columns = {name: pl.col(name) for name in ("modality", *_COLUMNS, "expected_category")}
     tables = [texts.coded(scan_judgments(run), "sample_id", columns) for run in runs]
     numbers, rows = numbered([sample for sample, _ in tables])
+    coded = [codes for _, codes in tables]
     samples = np.concatenate([s[first] for (s, _), first in zip(tables, rows, strict=True)])
+    del tables  # the hashes of all rows
     ids = pl.concat(
         [
             identifiers(scan_judgments(run), "sample_id", first)
@@ -59,7 +61,7 @@ def judged_samples(runs: Sequence[Run]) -> JudgedSamples:
         ]
     )
     found = []
-    for run, (_, codes), number in zip(runs, tables, numbers, strict=True):
+    for run, codes, number in zip(runs, coded, numbers, strict=True):
         of_run: dict[str, CodeArray] = {}
         for modality in MODALITIES:
             among = codes["modality"] == texts.code(modality)
@@ -69,6 +71,7 @@ def judged_samples(runs: Sequence[Run]) -> JudgedSamples:
                 category = first_of(codes["expected_category"], number, among, len(samples))
                 of_run["joint_gold_category"] = category
         found.append(of_run | _flips(run, texts, samples))
+    del coded, numbers
     gold = _gold(runs[0], texts, samples, found)
     return JudgedSamples(ids, texts, [{**of_run, **gold[k]} for k, of_run in enumerate(found)])
 
@@ -97,4 +100,5 @@ def _flips(run: Run, texts: Texts, samples: CodeArray) -> dict[str, CodeArray]:
     if flips is None:
         return {}
     columns = {f"{m}_flips": pl.col(f"{m}_flips") for m in MODALITIES}
-    return of_samples(*texts.coded(flips, "id", columns), samples)
+    found = flips.collect(engine="streaming").lazy()
+    return of_samples(*texts.coded(found, "id", columns), samples)
