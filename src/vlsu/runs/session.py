@@ -59,7 +59,7 @@ class Session:
         begun: Whether there was anything to do.
         batches: By which requests are asked, if they are.
         trace: Where what is waited for is written down, if it is.
-        price: Of the model under test, if this start was given one and asks.
+        price: Of the model under test, if this start was given one.
     """
 
     folder: RunFolder
@@ -293,7 +293,7 @@ async def open_session(
                         costs=Costs.of(before, store),
                         batches=batches,
                         trace=traced,
-                        price=None if replayed else limits.price,
+                        price=limits.price,
                     )
                     if traced is not None:
                         store.observer = traced.disk
