@@ -219,10 +219,11 @@ class Session:
         reused = self.stored_before + self.store.taken_over
         if needed is not None:
             # A step of a draw asks again what failed in an earlier one, so more than is needed.
-            reused = min(reused, needed) if self.stopped else max(0, needed - asked)
+            given_up = sum(tally.given_up for tally in self.tallies)
+            reused = min(reused, needed) if self.stopped else max(0, needed - asked - given_up)
         planned = sum(tally.planned for tally in self.tallies)
         # Batches of an earlier start may hold more than is needed now.
-        of_plan = asked if needed is None else min(asked, needed)
+        of_plan = asked if needed is None else min(asked + given_up, needed)
         shared = {} if self.stopped else {"shared": max(0, planned - of_plan - reused)}
         self.record["requests"] = {
             **({} if needed is None else {"needed": needed}),
