@@ -272,6 +272,11 @@ async def open_session(
         RunError: The folder is in use, holds another run or batches that this start would ask
             again, or cannot be written.
     """
+    if batching is not None and batching.cancel and not folder.record_file.exists():
+        raise RunError(
+            f"{folder.path}: no run is there whose batches could be cancelled; give the --out of "
+            "the run"
+        )
     record |= asdict(limits)
     traced = None if trace is None else Trace(trace)
     with open_files(0):  # its limit stays until the connections are closed
