@@ -168,9 +168,20 @@ def test_stored_answers_are_judged_again_without_asking(dataset, server, tmp_pat
     assert again.judgments["request_key"].to_list() == first.judgments["request_key"].to_list()
     assert again.record["replay"] == {"run": str(tmp_path / "first"), "missing": 0}
     assert again.record["requests"]["asked"] == 0
-    assert "cost" not in again.record
+    assert again.record["cost"]["total"] == 0
     keys = again.judgments["request_key"].to_list()
     assert set(load_run(tmp_path / "again").responses(keys)) == set(keys)
+
+
+def test_what_is_judged_again_has_the_price_that_is_given(dataset, server, tmp_path):
+    first = evaluate(dataset, server, tmp_path / "first")
+    costs = []
+    for _ in range(2):  # the second start finds all there
+        again = evaluate(dataset, server, tmp_path / "again", replay=tmp_path / "first")
+        costs.append(again.record["cost"])
+    assert costs[0] == costs[1]
+    assert costs[0]["total"] == 0
+    assert costs[0]["saved"]["store"] == first.record["cost"]["total"] > 0
 
 
 def test_a_run_is_not_judged_again_into_itself(dataset, server, tmp_path):
@@ -196,7 +207,10 @@ def test_what_has_no_stored_answer_is_an_error_and_named(dataset, server, tmp_pa
     line += ["--base-url", server.base_url, "--replay", tmp_path / "first"]
     done = command(*line, "--out", tmp_path / "again", "--modalities", "joint", expect=1)
     assert len(server.requests) == asked
-    assert "has no answer to 7 requests, which count as errors" in " ".join(done.stderr.split())
+    said = " ".join(done.stderr.split())
+    assert "has no answer to 7 requests, which count as errors" in said
+    assert "--replay asks nothing. Ask for them in that run" in said
+    assert "Run the same command again" not in said
     again = load_run(tmp_path / "again")
     outcomes = again.metrics["outcomes"]["joint"]
     assert (outcomes["ok"], outcomes["error"]) == (5, 7)

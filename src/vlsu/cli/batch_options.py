@@ -61,11 +61,15 @@ class BatchArguments:
         typer.Option(help="Read the results that vllm run-batch wrote for --batch-file."),
     ] = None
 
-    def given(self) -> Batching | None:
+    def given(self, *, models: int = 1) -> Batching | None:
         """How the batch interface is used; `None`: it is not.
 
+        Args:
+            models: How many are asked.
+
         Raises:
-            UsageError: The wait is no duration, or of no use.
+            UsageError: The wait is no duration, or of no use; or one file is for the requests of
+                several models.
         """
         from vlsu.errors import UsageError
         from vlsu.runs.batching.options import Batching
@@ -76,6 +80,8 @@ class BatchArguments:
                 "--batch: hands requests to a provider, and --batch-file and --batch-results to "
                 "no one; give one"
             )
+        if self.batch_file is not None and models > 1:
+            raise UsageError("--batch-file: the requests to one model; give one --model")
         if by_files and self.batch_wait is None:
             return Batching(file=self.batch_file, results=self.batch_results)
         if not (self.batches or self.batch_cancel):

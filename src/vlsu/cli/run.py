@@ -148,7 +148,7 @@ def understanding(
     given = asked.given(
         structured=structured, logprobs=logprobs, score=score, guard_policy=guard_policy
     )
-    batching = batched.given()
+    batching = batched.given(models=len(model))
     check_trace(trace, models=len(model))
     stores.check(dry_run=dry_run, controls=controls, models=len(model))
     evaluations, controlled = {}, {}
@@ -227,7 +227,11 @@ def understanding(
 
 
 def run_controls(controls: Controls, run: Run, budget: Budget, *, as_json: bool) -> None:
-    """Run the controls of a run, and print how far the result depends on the prompt."""
+    """Run the controls of a run, and print how far the result depends on the prompt.
+
+    Raises:
+        typer.Exit: They were interrupted.
+    """
     from vlsu.cli.output import RunProgress, print_table, say
 
     say(f"controls: {', '.join(controls.evaluations)}")
@@ -235,8 +239,12 @@ def run_controls(controls: Controls, run: Run, budget: Budget, *, as_json: bool)
     with progress.shown():
         found = controls.run(run, progress, budget)
     if found is None:
-        why = stop.message if (stop := budget.exhausted()) else "interrupted"
-        say(f"controls: {why}; run the same command again to continue")
+        control = controls.stopped(run)
+        why = "interrupted" if control is None else control.record["stopped"]
+        if control is None or not still_waiting(control):
+            say(f"controls: {why}; run the same command again to continue")
+        if control is not None and control.record["stop_reason"] == "interrupted":
+            raise typer.Exit(130)
         return
     say(f"controls: {run.path / 'controls.json'}")
     if as_json:

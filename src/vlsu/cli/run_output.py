@@ -47,6 +47,8 @@ def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
         if each.calls is not None:
             note += f" {name} asks several questions of a request, {each.calls} in all."
     for name, each in estimates.items():
+        if each.at_most:
+            note += f" {name}: at most; --until stops as soon as the interval is narrow enough."
         note += "".join(f" {sentence}" for sentence in _cost_sentences(name, each))
     if sources := sorted({each.cost_source for each in estimates.values() if each.cost_source}):
         note += f" Prices: {', '.join(sources)}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -115,6 +115,12 @@ def _remedy(task: TaskReport, run: Run, outcome: Outcome) -> str:
         return (
             "the provider's filter stopped them, not the model. Turn the filter down where the "
             "provider lets you, or ask the model at another provider."
+        )
+    replayed = run.record.get("replay")
+    if isinstance(replayed, Mapping) and replayed.get("missing"):
+        return (
+            "the run that was judged again has no answer to them, and --replay asks nothing. Ask "
+            "for them in that run, and judge it again."
         )
     why = run.record.get("requests", {}).get("unanswered", {})
     message = max(why, key=why.__getitem__) if why else ""

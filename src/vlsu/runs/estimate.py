@@ -54,6 +54,7 @@ class Estimate:
         requests_per_s: How fast an earlier start in the folder was answered, or what the limits
             of a minute allow if that is less; `None` where neither is known.
         seconds: The time at that rate.
+        at_most: Whether fewer samples may do: the drawing stops once an interval is narrow enough.
     """
 
     samples: int
@@ -74,6 +75,7 @@ class Estimate:
     requests_per_s: float | None = None
     seconds: float | None = None
     out: int = 0
+    at_most: bool = False
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""

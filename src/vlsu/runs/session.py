@@ -59,7 +59,7 @@ class Session:
         begun: Whether there was anything to do.
         batches: By which requests are asked, if they are.
         trace: Where what is waited for is written down, if it is.
-        price: Of the model under test, if this start was given one and asks.
+        price: Of the model under test, if this start was given one.
     """
 
     folder: RunFolder
@@ -219,10 +219,11 @@ class Session:
         reused = self.stored_before + self.store.taken_over
         if needed is not None:
             # A step of a draw asks again what failed in an earlier one, so more than is needed.
-            reused = min(reused, needed) if self.stopped else max(0, needed - asked)
+            given_up = sum(tally.given_up for tally in self.tallies)
+            reused = min(reused, needed) if self.stopped else max(0, needed - asked - given_up)
         planned = sum(tally.planned for tally in self.tallies)
         # Batches of an earlier start may hold more than is needed now.
-        of_plan = asked if needed is None else min(asked, needed)
+        of_plan = asked if needed is None else min(asked + given_up, needed)
         shared = {} if self.stopped else {"shared": max(0, planned - of_plan - reused)}
         self.record["requests"] = {
             **({} if needed is None else {"needed": needed}),
@@ -271,6 +272,11 @@ async def open_session(
         RunError: The folder is in use, holds another run or batches that this start would ask
             again, or cannot be written.
     """
+    if batching is not None and batching.cancel and not folder.record_file.exists():
+        raise RunError(
+            f"{folder.path}: no run is there whose batches could be cancelled; give the --out of "
+            "the run"
+        )
     record |= asdict(limits)
     traced = None if trace is None else Trace(trace)
     with open_files(0):  # its limit stays until the connections are closed
@@ -293,7 +299,7 @@ async def open_session(
                         costs=Costs.of(before, store),
                         batches=batches,
                         trace=traced,
-                        price=None if replayed else limits.price,
+                        price=limits.price,
                     )
                     if traced is not None:
                         store.observer = traced.disk

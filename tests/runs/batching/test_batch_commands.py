@@ -256,6 +256,14 @@ def test_a_batch_that_is_taken_without_being_named_is_looked_for(dataset, serve,
     assert server.submits() == 1
 
 
+def test_where_no_run_is_nothing_can_be_cancelled(dataset, serve, tmp_path):
+    """A wrong --out is not taken for a run whose batches are over."""
+    server = serve(OpenAIServer(by_content))
+    said = vlsu(*command(dataset, server, tmp_path / "typo", "--batch-cancel"), expect=2).stderr
+    assert "no run is there whose batches could be cancelled" in said
+    assert not (tmp_path / "typo").exists()
+
+
 def test_batches_of_several_models_are_cancelled(dataset, serve, direct, tmp_path):
     server = serve(OpenAIServer(by_content, [Course(polls=9)]))
     line = command(dataset, server, tmp_path / "R", "--model", "openai/other")
@@ -352,7 +360,10 @@ def test_controls_by_batches_are_collected_by_later_starts(serve, tmp_path):
     more = ("--modalities", "joint", "--limit", 6, "--base-url", server.base_url)
     waits = ("--batch", "--batch-wait", "none", "--out", tmp_path / "R")
     for _ in range(12):
-        vlsu(*line, *more, *waits)
+        said = vlsu(*line, *more, *waits).stderr
+        if "controls: no-hint" in said and not (tmp_path / "R" / "controls.json").exists():
+            assert "run the same command again to collect the answers into" in said
+            assert "interrupted" not in said
         if (tmp_path / "R" / "controls.json").exists():
             break
     assert (tmp_path / "R" / "controls.json").exists()

@@ -1,6 +1,7 @@
 """``--batch-file`` and ``--batch-results``: a run on a cluster without a network."""
 
 import json
+import os
 
 import pytest
 
@@ -96,8 +97,31 @@ def test_a_request_that_vllm_refuses_is_an_error(line, direct, tmp_path):
         (["--batch-file", "x.jsonl", "--batch-results", "x.jsonl"], "two files"),
         (["--batch-results", "missing.jsonl"], "cannot be read"),
         (["--batch-file", "nowhere/x.jsonl"], "cannot be written"),
+        (["--batch-file", "."], "is a folder"),
+        (["--batch-file", "x.jsonl", "--model", "openai/other"], "give one --model"),
         (["--batch-file", "x.jsonl", "--batch-wait", "1h"], "for --batch alone"),
     ],
 )
 def test_what_means_nothing_is_refused(line, tmp_path, more, why):
     assert why in vlsu(*line, *more, expect=2, cwd=tmp_path).stderr
+    assert not (tmp_path / "R").exists()
+
+
+def test_no_other_file_is_replaced_by_requests(line, direct, tmp_path):
+    requests, results = tmp_path / "requests.jsonl", tmp_path / "results.jsonl"
+    vlsu(*line, "--batch-file", requests)
+    run_batch(requests, results)
+    (tmp_path / "notes.txt").write_text("of somebody")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("results.jsonl", "notes.txt", "pipe"):
+        before = (tmp_path / name).lstat()
+        unchanged = before.st_ino, before.st_size, before.st_mtime_ns
+        said = vlsu(*line, "--batch-file", tmp_path / name, expect=2).stderr
+        assert "name another file" in said
+        now = (tmp_path / name).lstat()
+        assert (now.st_ino, now.st_size, now.st_mtime_ns) == unchanged
+    assert "holds requests" in vlsu(*line, "--batch-results", requests, expect=2).stderr
+    vlsu(*line, "--batch-file", requests, "--batch-results", results)
+    assert requests.read_bytes() == b""  # nothing is missing
+    vlsu(*line, "--batch-file", requests, "--limit", 3)
+    assert (tmp_path / "R" / "metrics.json").exists()

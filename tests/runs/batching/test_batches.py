@@ -214,6 +214,29 @@ def test_what_always_comes_to_nothing_is_an_error_after_three_batches(dataset, t
     assert "error" not in again.judgments["outcome"].to_list()
 
 
+def test_what_an_earlier_start_gave_up_does_not_count_as_stored(dataset, tmp_path):
+    def some_fail(answer, times):
+        fate = int(answer.key, 16) % 5
+        if fate == 0:  # which every further try would meet
+            return [answer._replace(raw=Raw(400, b"{}"))]
+        return [] if fate == 1 and times == 1 else [answer]
+
+    provider = MemoryProvider(answer=some_fail, looks=1)
+    requests: dict[str, Any] = {"stored": 0}
+    for _ in range(6):
+        stored = requests["stored"]
+        done = run(dataset, tmp_path / "R", provider, batch=provider.batching(wait_s=0.0))
+        requests = done.record["requests"]
+        if done.finished:
+            break
+    refused = sum(int(key, 16) % 5 == 0 for key in provider.requests)
+    assert refused > 0
+    assert requests["asked"] > 0
+    assert requests["reused"] == stored
+    assert requests["asked"] + stored + refused == len(provider.requests)
+    assert requests["shared"] == len(done.judgments) - len(provider.requests)
+
+
 @pytest.mark.parametrize("state", [BatchState.EXPIRED, BatchState.CANCELLED])
 def test_expired_and_cancelled_batches_leave_the_rest_to_be_asked(dataset, direct, tmp_path, state):
     provider = MemoryProvider(end=lambda number: BatchState.ENDED if number else state)

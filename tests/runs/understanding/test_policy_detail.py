@@ -81,7 +81,11 @@ def test_pruning_and_the_ledger_know_the_first_pass(dataset, chat_server, tmp_pa
     assert len(server.requests) == asked
     assert again.record["requests"]["stored"] == run.record["requests"]["stored"]
     said = json.loads(command("cost", tmp_path / "run", "--json").stdout)
-    assert "first pass" in said["runs"][0]["by"]["modality"]
+    (found,) = said["runs"]
+    by = {name: part["requests"] for name, part in found["by"]["modality"].items()}
+    assert by["first pass"] > 0
+    (whole,) = found["by"]["model"].values()
+    assert sum(by.values()) == whole["requests"] == found["responses"] == asked
 
 
 def test_without_a_list_no_category_is_left_out(dataset, chat_server, tmp_path):

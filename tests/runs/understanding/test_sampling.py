@@ -302,3 +302,21 @@ def test_the_command_line_says_what_was_drawn(tmp_path):
     assert wrong.stderr.strip().count("\n") == 0
     dry = command(*base, "--budget", "90", "--dry-run", "--json", cwd=tmp_path)
     assert json.loads(dry.stdout)["baseline/random"]["samples"] == 90
+
+
+@pytest.mark.parametrize("draw", [("--budget", "90"), ("--until", "joint.accuracy +- 0.15")])
+def test_a_dry_run_over_a_finished_draw_counts_nothing(tmp_path, draw):
+    base = ("run", "understanding", "vlsu-mini", "--model", "baseline/random", "--out", "run")
+    before = command(*base, *draw, "--dry-run", cwd=tmp_path).stdout
+    assert ("at most" in before) is ("--until" in draw)
+    command(*base, *draw, cwd=tmp_path)
+    (found,) = json.loads(
+        command(*base, *draw, "--dry-run", "--json", cwd=tmp_path).stdout
+    ).values()
+    assert sum(found["requests"].values()) == 0
+    assert found["stored"] > 0
+    assert not found["at_most"]
+    more = ("--until", "joint.accuracy +- 0.1", "--dry-run", "--json")
+    (found,) = json.loads(command(*base, *more, cwd=tmp_path).stdout).values()
+    assert found["at_most"]
+    assert sum(found["requests"].values()) > 0

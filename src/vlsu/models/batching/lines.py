@@ -24,6 +24,7 @@ from vlsu.models.http.redaction import Redaction
 __all__ = [
     "ENDPOINT",
     "answer",
+    "is_request",
     "not_processed",
     "read_result",
     "request_line",
@@ -36,12 +37,19 @@ ENDPOINT = "/v1/chat/completions"
 #: Where a line of results, of whichever provider, names its request. In the words of an answer the
 #: quotes would be escaped.
 _NAMED = re.compile(rb'"(?:custom_id|key)"\s*:\s*"([a-zA-Z0-9_-]{1,64})"')
+#: How `request_line` begins.
+_REQUEST = re.compile(rb'\{"custom_id":"[0-9a-f]{32}","method":"POST","url":"')
 
 
 def request_line(key: str, body: bytes) -> bytes:
     """The line of a request, without its end."""
     head = orjson.dumps({"custom_id": key, "method": "POST", "url": ENDPOINT})
     return head[:-1] + b',"body":' + body + b"}"
+
+
+def is_request(line: bytes) -> bool:
+    """Whether this is the line of a request, or its beginning, and no result or anything else."""
+    return _REQUEST.match(line) is not None
 
 
 def read_result(line: Tree, redaction: Redaction) -> BatchAnswer | None:

@@ -10,19 +10,25 @@ refuses with a status and the error beside it.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from vlsu._files import is_regular, open_binary
 from vlsu.errors import DataError, UsageError
 from vlsu.models.base import ImageSource, Model, Request
 from vlsu.models.batching.base import BatchAnswer
-from vlsu.models.batching.lines import read_result, request_line
+from vlsu.models.batching.lines import is_request, read_result, request_line
 from vlsu.models.bodies.json_bodies import parse_json
 from vlsu.models.formats.openai import ChatCompletions, Completions
 from vlsu.models.http.model import HttpModel
 from vlsu.models.http.transport import MAX_BODY
 
-__all__ = ["BatchFiles"]
+__all__ = ["BatchFiles", "check_files"]
+
+#: So many bytes of a file tell whether it holds requests.
+_BEGINNING = 200
 
 
 class BatchFiles:
@@ -87,3 +93,58 @@ class BatchFiles:
                         )
         except OSError as error:
             raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+
+
+def check_files(requests: Path | None, results: Path | None) -> None:
+    """Refuse, before anything else is done, files that cannot be written or read as they are given.
+
+    Args:
+        requests: What is to be written: a new file, or in place of earlier requests.
+        results: What is to be read.
+
+    Raises:
+        UsageError: There is no folder for the requests, another file is in their place, or there
+            are no results.
+    """
+    if requests is not None:
+        _check_replaceable(requests)
+    if results is None:
+        return
+    try:
+        if results.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        results.stat()
+        beginning = _beginning(results) if is_regular(results) else b""
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{results}: cannot be read ({why})") from None
+    if is_request(beginning):
+        raise UsageError(
+            f"{results}: holds requests, which --batch-file has written; give what vllm run-batch "
+            "made of them"
+        )
+
+
+def _check_replaceable(requests: Path) -> None:
+    if requests.is_dir() or not requests.name:
+        raise UsageError(f"{requests}: is a folder; name a file, such as requests.jsonl")
+    if not requests.parent.is_dir():
+        raise UsageError(
+            f"{requests}: cannot be written, for there is no folder {requests.parent}; make it"
+        )
+    try:
+        beginning = _beginning(requests)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{requests}: cannot be written ({why}); name another file") from None
+    if beginning and not is_request(beginning):
+        raise UsageError(
+            f"{requests}: is there and holds something else than requests; name another file"
+        )
+
+
+def _beginning(file: Path) -> bytes:
+    with open_binary(file) as lines:
+        return lines.read(_BEGINNING)

@@ -113,7 +113,8 @@ def http_fault(status: int, message: str) -> Response:
         status: HTTP status, or 0 where no response came.
         message: One line of the server's message; for status 0, kind and description of the fault.
     """
-    message = collapsed_line(message)
+    # What is said of no response is this package's, with what to do at its end.
+    message = collapsed_line(message, 400 if status == 0 else 200)
     if status == 0:
         kind, _, message = message.partition(": ")
         fatal = kind in ("address", "certificate")

@@ -235,6 +235,7 @@ class BatchAsker:
         if first:
             self._tally.planned += len(chunk.planned)
             self._progress.spared(len(chunk.planned) - len(needed))
+            self._tally.given_up += self._journal.given_up_before(needed)
         tries = self._journal.tries
         return [
             (key, fresh[key])

@@ -14,14 +14,13 @@ from vlsu.models.batching.base import BatchAnswer
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.asking.tally import Tally
+from vlsu.runs.batching.journal import MOST_TRIES
 from vlsu.runs.store.store import ERROR_BODY, ResponseStore
 
 __all__ = ["MOST_TRIES", "Collector", "Failed", "Pass"]
 
 _log = logging.getLogger(__name__)
 
-#: Batches that a request is part of at most before it is given up.
-MOST_TRIES = 3
 #: Answers that are looked up in the store together.
 _TOGETHER = 256
 _KEY = re.compile("[0-9a-f]{32}")

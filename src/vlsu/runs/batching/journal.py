@@ -25,10 +25,12 @@ from vlsu.errors import RunError
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.writing import sync_folder
 
-__all__ = ["Draft", "Journal", "State", "SubmittedBatch", "in_words", "keys_out"]
+__all__ = ["MOST_TRIES", "Draft", "Journal", "State", "SubmittedBatch", "in_words", "keys_out"]
 
 _log = logging.getLogger(__name__)
 
+#: Batches that a request is part of at most before it is given up.
+MOST_TRIES = 3
 _VERSION = 1
 State = Literal["intended", "submitted", "collected", "failed"]
 _OPEN = ("intended", "submitted")
@@ -93,6 +95,7 @@ class Journal:
         self.batches: list[SubmittedBatch] = []
         self.tries: dict[str, int] = {}
         self._read()
+        self._given_up = {key for key, tries in self.tries.items() if tries >= MOST_TRIES}
 
     def _read(self) -> None:
         try:
@@ -129,6 +132,12 @@ class Journal:
     def open(self, spec: str | None = None) -> list[SubmittedBatch]:
         """Those whose answers are still to come, of one model or of all."""
         return [each for each in self.batches if each.open and spec in (None, each.spec)]
+
+    def given_up_before(self, keys: Collection[str]) -> int:
+        """How many of these requests earlier starts gave up; each is counted once."""
+        found = self._given_up.intersection(keys)
+        self._given_up -= found
+        return len(found)
 
     @property
     def identifiers(self) -> frozenset[str]:

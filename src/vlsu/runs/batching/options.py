@@ -27,17 +27,18 @@ def open_service(model: Model) -> BatchService:
 
 
 def require_batches(model: Model, batching: Batching | None) -> None:
-    """Check that a model's provider has a batch interface, if it is to be used.
+    """Check that a model's provider has a batch interface, if it is to be used, or its files.
 
     Raises:
-        UsageError: It has none.
+        UsageError: It has none, or the files cannot be written or read.
     """
     if batching is None:
         return
     if batching.by_files:
-        from vlsu.models.batching.vllm_file import BatchFiles
+        from vlsu.models.batching.vllm_file import BatchFiles, check_files
 
         BatchFiles(model)
+        check_files(batching.file, batching.results)
     else:
         batching.services(model)
 

@@ -21,7 +21,7 @@ from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.estimate import Estimate
 from vlsu.runs.finished.comparison import compare
-from vlsu.runs.folder import write_atomically
+from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.graded import tells_unsafe_alone
 from vlsu.runs.run import Run
 from vlsu.runs.understanding.evaluation import Evaluation, prepare
@@ -83,6 +83,16 @@ class Controls:
             orjson.dumps(spread, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE),
         )
         return spread
+
+    def stopped(self, run: Run) -> Run | None:
+        """The control of a run that was stopped before its end; `None` if none was."""
+        for name in self.evaluations:
+            folder = RunFolder(run.path / _FOLDER / name)
+            if folder.record_file.exists():
+                control = Run(folder.path, folder.record())
+                if not control.finished:
+                    return control
+        return None
 
     def _compared(self, run: Run, controls: Sequence[Run]) -> dict[str, Any]:
         modality = "joint" if "joint" in run.record.modalities else run.record.modalities[0]

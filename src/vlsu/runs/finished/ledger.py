@@ -53,7 +53,7 @@ class Line:
         part: What it is one of: ``model``, ``judge``, ``modality`` or ``framing``; lines of one
             kind add up, as far as each response belongs to one of them.
         name: Which.
-        requests: Different requests with a response that is used, without those that other runs
+        requests: Different requests with a response that is paid for, without those that other runs
             have paid for; `None` where it is not known.
         tokens: Of these responses.
         cost: In the currency of the prices; `None` without a price.
@@ -313,7 +313,10 @@ def _lines(
     answers = sum_of([tokens for _, tokens in parts.values()])
     # What was answered and is in no result now, such as of a larger --limit before.
     own = answers if spec in judges else usage.get(spec, Tokens())
-    yield line("model", spec, sum(n for n, _ in parts.values()), own, spec)
+    requests = used = sum(n for n, _ in parts.values())
+    if spec not in judges and not store.without_usage():
+        requests = max(used, store.asked().get(spec, 0))
+    yield line("model", spec, requests, own, spec)
     taken_over = any(any(tokens.taken_over) for tokens in usage.values())
     asked = asked_of_judges(folder, store, taken_over=taken_over) if judges else {}
     for judge in judges:
@@ -324,7 +327,7 @@ def _lines(
         yield line(column, name, *parts[name], spec)
     if _has_tokens(left := difference(own, answers)):
         name = "first pass" if folder.has_first_pass else "in no result"
-        yield line(column, name, None, left, spec)
+        yield line(column, name, requests - used or None, left, spec)
 
 
 def _judges(run: Run) -> list[str]:

@@ -151,6 +151,11 @@ class StoreReader:
         with self._explained():
             return self._tallies.usage_rows(self._lookup.numbers(keys))
 
+    def asked(self) -> dict[str, int]:
+        """SPEC -> responses that this store's runs asked for, of those whose tokens are kept."""
+        with self._explained():
+            return self._tallies.asked()
+
     def models(self) -> dict[str, dict[str, int]]:
         """SPEC -> ``responses`` whose tokens are kept, and sums of each kind of tokens."""
         with self._explained():

@@ -110,6 +110,21 @@ class Tallies:
             for spec, counts in sums.items()
         }
 
+    def asked(self) -> dict[str, int]:
+        """How many responses were asked for, by SPEC, of those whose tokens are kept."""
+        found: Counter[str] = Counter()
+        if self._has("response_tokens", "specs"):
+            specs = dict(self._connection.execute("SELECT number, spec FROM specs").fetchall())
+            select = (
+                f"SELECT spec, count(*) FROM response_tokens WHERE {_WHICH[None]} GROUP BY spec"  # noqa: S608
+            )
+            for number, count in self._connection.execute(select):
+                found[str(specs.get(number, ""))] += count
+        if self._has("tokens"):
+            select = "SELECT spec, count(*) FROM tokens GROUP BY spec"
+            found.update({str(s): n for s, n in self._connection.execute(select)})
+        return dict(found)
+
     def models(self) -> dict[str, dict[str, int]]:
         """SPEC -> responses whose tokens are kept, whoever asked for them, and their sums."""
         sums = ", ".join(f"total({name})" for name in TOKEN_COUNTS)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
+import polars as pl
 
 from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.data import Dataset, load
@@ -22,7 +23,7 @@ from vlsu.policy import Policy, load_policy
 from vlsu.runs.asking.event_loop import in_event_loop
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Budget
-from vlsu.runs.asking.plan import Selection, Subset, plan
+from vlsu.runs.asking.plan import ChosenSamples, Selection, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.batching.journal import keys_out
 from vlsu.runs.costs import recorded_prices
@@ -153,6 +154,7 @@ class Evaluation:
         from vlsu.runs.remaining import open_existing_run, remaining_judgments
 
         selection = self.subset if self.sampling is None else self.sampling.expected()
+        expected = selection
         left, price, swaps = None, self.options.limits.price, self._swaps()
         before = RunRecord()
         keys = RequestKeys(self.model.identity())
@@ -161,6 +163,7 @@ class Evaluation:
             if out is not None:
                 existing = open_existing_run(RunFolder(out), self._record())
                 before, store = opened.enter_context(existing)
+                selection = self._drawn_before(RunFolder(out), before) or selection
                 price = price or recorded_prices(before).get(self.model.spec)
             first = first_pass(self.dataset, self.model, self.policy, self.task, self._system)
             if store is not None or swaps is not None or self.options.draws > 1 or first:
@@ -175,9 +178,26 @@ class Evaluation:
                 left = remaining_judgments(chunks, store, self.task.modalities, out_now)
         found = estimate(self.dataset, selection, self.task, price, left, self.model)
         found = timed(found, before, self.options.limits)
+        if self.sampling is not None and selection is expected:
+            found = replace(found, at_most=self.sampling.until is not None)
         require_valid_samples(self.dataset, self._covered, self.policy)
         lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
         return replace(found, lacking=tuple(lines))
+
+    def _drawn_before(self, folder: RunFolder, before: RunRecord) -> Selection | None:
+        """The samples of this very draw, if it is finished; `None` if it is not, or none is drawn.
+
+        Args:
+            folder: Where its run is.
+            before: The record there; empty if there is none.
+        """
+        if self.sampling is None or before.get("status") != "finished":
+            return None
+        same = before.get("fingerprint") == self._record()["fingerprint"]
+        if not same or not folder.has_results_of(before):
+            return None
+        ids = scan_parquet(folder.judgments_file).select(pl.col("sample_id").unique()).collect()
+        return ChosenSamples(tuple(ids.get_column("sample_id").sort()))
 
     @property
     def _system(self) -> str | None:
