@@ -680,7 +680,7 @@ folder = Path(sys.argv[1])
 samples = (
     Sample(id=f"s{n}", text=f"text {n}", text_grade=list(Severity)[n % 3],
            joint_grade=list(Severity)[n % 3])
-    for n in range(20_000)
+    for n in range(60_000)
 )
 write_dataset(folder, samples, name="many", version="1", licence="CC0-1.0", citation="",
               source="tests", policy=default_policy())
@@ -695,7 +695,10 @@ def many(tmp_path_factory):
 
 
 def interrupted(arguments, begun, number):
-    """Exit code and words of a command that is sent a signal once something has begun."""
+    """Exit code and words of a command that is sent a signal once something has begun.
+
+    What has begun takes some seconds more: a busy machine may look late.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "vlsu", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -733,7 +736,7 @@ def test_a_signal_while_answers_are_judged_ends_it_at_once(many, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_during_an_import_leaves_nothing_behind(number, tmp_path):
     source = tmp_path / "many.csv"
-    source.write_text("text,joint_grade\n" + "".join(f"text {n},safe\n" for n in range(300_000)))
+    source.write_text("text,joint_grade\n" + "".join(f"text {n},safe\n" for n in range(2_000_000)))
     out = tmp_path / "dataset"
     begun = set(tmp_path.iterdir())
     code, said = interrupted(
