@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache, lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -24,6 +25,8 @@ _EXACT = 1_000
 _MOST = 10**18
 #: Standard deviations of a binomial that are looked at; the rest is below 1e-12.
 _REACH = 7.5
+#: The largest number of discordant samples that is looked at exactly.
+_LARGEST = _EXACT + math.ceil(_REACH * math.sqrt(_EXACT)) + 11
 _NORMAL = NormalDist()
 
 
@@ -62,16 +65,35 @@ def power(n: int, discordance: float, margin: float, alpha: float = 0.05) -> flo
         spread = math.sqrt(max(discordance - margin**2, 1e-12))
         return _NORMAL.cdf(((margin - 1 / n) * math.sqrt(n) - z * math.sqrt(discordance)) / spread)
     m, found = _discordant(n, discordance)
-    # Of m discordant samples the worse run has k alone.
-    k = np.arange(m[-1] // 2 + 1)
-    factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, m[-1] + 1)))])
-    ways = factorial[m][:, None] - factorial[k] - factorial[np.maximum(m[:, None] - k, 0)]
-    claimed = 2 * np.cumsum(np.exp(ways - m[:, None] * math.log(2)), axis=1) <= alpha
-    claimed &= k < m[:, None] / 2
+    most = _most_claimed(alpha)[m]
+    # Of m discordant samples the worse run has k alone; fewer than the least are negligible.
     share = (discordance + margin) / (2 * discordance)
+    spread = math.sqrt(m[-1] * share * (1 - share))
+    least = max(0, math.floor(m[0] * (1 - share) - _REACH * spread - 10))
+    k = np.arange(least, most.max(initial=-1) + 1)
+    factorial = _log_factorials()
+    ways = factorial[m][:, None] - factorial[k] - factorial[np.maximum(m[:, None] - k, 0)]
     split = ways + _times_log(k, 1 - share) + _times_log(m[:, None] - k, share)
+    claimed = k <= most[:, None]
     claims = np.exp(split, where=claimed, out=np.zeros(split.shape)).sum(axis=1)
     return min(1.0, float(found @ claims))
+
+
+@cache
+def _log_factorials() -> FloatArray:
+    """Of all numbers of discordant samples that are looked at exactly."""
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, _LARGEST + 1)))])
+
+
+@lru_cache(16)
+def _most_claimed(alpha: float) -> IntArray:
+    """Up to how many of m discordant samples for the worse run make a claim, by m; -1: none do."""
+    m, k = np.arange(_LARGEST + 1)[:, None], np.arange(_LARGEST // 2 + 1)
+    factorial = _log_factorials()
+    ways = factorial[m] - factorial[k] - factorial[np.maximum(m - k, 0)]
+    claimed = 2 * np.cumsum(np.exp(ways - m * math.log(2)), axis=1) <= alpha
+    most: IntArray = (claimed & (k < m / 2)).sum(axis=1) - 1
+    return most
 
 
 def samples_needed(
