@@ -68,31 +68,18 @@ def _run(out: str, *more: object) -> Arguments:
     ]
 
 
+def _imported(kind: str, file: str) -> Arguments:
+    return lambda at, n, root: ["data", "import", kind, at / file, "--out", at / "o"]
+
+
 #: In the order in which they run: `judge` finishes the run that the others read.
 COMMANDS = (
-    Command(
-        "import", lambda at, n, root: ["data", "import", "csv", at / "plain.csv", "--out", at / "o"]
-    ),
-    Command(
-        "import, released file",
-        lambda at, n, root: ["data", "import", "vlsu", at / "vlsu.csv", "--out", at / "o"],
-    ),
-    Command(
-        "import, JSON lines",
-        lambda at, n, root: ["data", "import", "jsonl", at / "plain.jsonl", "--out", at / "o"],
-    ),
-    Command(
-        "import, Parquet",
-        lambda at, n, root: ["data", "import", "parquet", at / "plain.parquet", "--out", at / "o"],
-    ),
-    Command(
-        "import, ids twice",
-        lambda at, n, root: ["data", "import", "csv", at / "twice.csv", "--out", at / "o"],
-    ),
-    Command(
-        "import, one id",
-        lambda at, n, root: ["data", "import", "csv", at / "one.csv", "--out", at / "o"],
-    ),
+    Command("import", _imported("csv", "plain.csv")),
+    Command("import, released file", _imported("vlsu", "vlsu.csv")),
+    Command("import, JSON lines", _imported("jsonl", "plain.jsonl")),
+    Command("import, Parquet", _imported("parquet", "plain.parquet")),
+    Command("import, ids twice", _imported("csv", "twice.csv")),
+    Command("import, one id", _imported("csv", "one.csv")),
     Command(
         "import, one file name",
         lambda at, n, root: [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -81,7 +81,7 @@ def judged(
     parsed = parsed or ParsedResponses()
     judgments, gold = Columns(JUDGMENTS), Columns(_GOLD)
     # Some at a time, so that neither requests nor responses outlive their judgments.
-    for some in _together(chunks):
+    for some in _together(chunks, lambda chunk: len(chunk.planned), _READ):
         keys = dict.fromkeys([each.key for chunk in some for each in chunk.planned])
         found = {key: parsed.get(key) for key in keys}
         missing = [key for key, known in found.items() if known is None]
@@ -98,20 +98,6 @@ def judged(
                 yield judgments.taken(), gold.taken()
     if len(gold):
         yield judgments.taken(), gold.taken()
-
-
-def _together(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
-    """Chunks whose responses are read together, of at least `_READ` requests but for the last."""
-    together: list[Chunk] = []
-    requests = 0
-    for chunk in chunks:
-        together.append(chunk)
-        requests += len(chunk.planned)
-        if requests >= _READ:
-            yield together
-            together, requests = [], 0
-    if together:
-        yield together
 
 
 class Columns:
@@ -141,16 +127,23 @@ class Columns:
 
 def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
     """Chunks together, of at least `SAMPLES` samples but for the last."""
-    batch: list[Chunk] = []
-    samples = 0
+    return _together(chunks, lambda chunk: len(chunk.samples), SAMPLES)
+
+
+def _together(
+    chunks: Iterable[Chunk], size: Callable[[Chunk], int], least: int
+) -> Iterator[list[Chunk]]:
+    """Chunks together, of at least this size but for the last."""
+    together: list[Chunk] = []
+    sizes = 0
     for chunk in chunks:
-        batch.append(chunk)
-        samples += len(chunk.samples)
-        if samples >= SAMPLES:
-            yield batch
-            batch, samples = [], 0
-    if batch:
-        yield batch
+        together.append(chunk)
+        sizes += size(chunk)
+        if sizes >= least:
+            yield together
+            together, sizes = [], 0
+    if together:
+        yield together
 
 
 def _row(judgment: Judgment, key: str, latency_s: float | None) -> tuple[object, ...]:
