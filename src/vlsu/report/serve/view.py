@@ -126,11 +126,14 @@ def view_app(runs: Sequence[Run], *, enough: float = ENOUGH, large: int = LARGE)
     runs = in_order(runs)
     views = [_View(run, enough=enough) for run in runs]
     together = _View(*runs, enough=enough)
-    judgments = judged(runs) if len(runs) > 1 else 0
-    begun = Begun(lambda: together.page) if len(runs) > 1 and judgments >= large else None
-    waiting = waiting_page(runs, judgments) if begun is not None else ""
-    if begun is None:
-        _ = (together if len(runs) > 1 else views[0]).page  # damage is reported now
+    begun, waiting = None, ""
+    if len(runs) == 1:
+        _ = views[0].page  # damage is reported now
+    elif (judgments := judged(runs)) < large:
+        _ = together.page
+    else:
+        waiting = waiting_page(runs, judgments)
+        begun = Begun(lambda: together.page)
 
     def reporting_damage(
         answer: Callable[[Request], Response],
