@@ -19,7 +19,7 @@ OUT ?= vlsu-demo
 # has more left.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: demo demo-annotate test test-fast check lint format types floors bench install install-dev install-hf clean
+.PHONY: demo demo-annotate test test-fast test-failed check lint format types floors bench install install-dev install-hf clean
 
 demo: $(VENV)/.installed
 	$(BIN)/vlsu demo --out $(OUT)
@@ -34,6 +34,13 @@ test: $(VENV)/.installed-dev
 # Without the tests marked slow: for the time between two edits.
 test-fast: $(VENV)/.installed-dev
 	$(PYTEST) -m 'not slow' $(TESTS)
+
+# The tests that failed last, one after another and alone; of more than three, none: that is no chance.
+test-failed: $(VENV)/.installed-dev
+	@echo "Failed beside others, run again alone:"
+	@$(BIN)/python -c 'import json; failed = list(json.load(open(".pytest_cache/v/cache/lastfailed"))); \
+	print(*failed, sep="\n"); raise SystemExit(len(failed) > 3)'
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(TESTS)
 
 check: lint types floors
 
