@@ -21,6 +21,7 @@ from hypothesis import settings
 from PIL import Image
 
 from tests.support.distribution import distributed, processes
+from tests.support.holding import HELD_S, held_until
 from tests.support.tls import servers_behind_tls
 from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.policy import Severity, default_policy
@@ -121,17 +122,21 @@ class ChatServer:
     """A chat-completions server on loopback; `respond` decides each answer.
 
     `respond` gets the request's JSON and the count of requests so far, and returns a dictionary
-    (sent as JSON with status 200) or an `aiohttp.web.Response`.
+    (sent as JSON with status 200) or an `aiohttp.web.Response`. The answer to the request of a
+    number is held until it is `ready`. To `settle` is to read all that was sent by a process that
+    is gone, to the end of each connection.
     """
 
     respond: Callable[[dict[str, Any], int], Any]
     delay: float = 0.0
+    ready: Callable[[int], bool] = lambda number: True
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)
     base_url: str = ""
     in_flight: int = 0
     most_in_flight: int = 0
+    settle: Callable[[], None] = lambda: None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -142,6 +147,7 @@ class ChatServer:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            await held_until(lambda: self.ready(number))
             await asyncio.sleep(self.delay)
             answer = self.respond(body, number)
         finally:
@@ -176,9 +182,17 @@ def chat_servers() -> Iterator[Callable[..., ChatServer]]:
         runners.append(runner)
         server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
 
+        async def ended() -> None:
+            for _ in range(20):  # turns in which connections are accepted and come to be served
+                await asyncio.sleep(0)
+            while runner.server is not None and runner.server.connections:
+                await asyncio.sleep(0.002)
+
+        server.settle = lambda: asyncio.run_coroutine_threadsafe(ended(), loop).result(HELD_S)
+
     def start(respond: Callable[[dict[str, Any], int], Any], delay: float = 0.0) -> ChatServer:
         server = ChatServer(respond, delay)
-        asyncio.run_coroutine_threadsafe(serve(server), loop).result(10)
+        asyncio.run_coroutine_threadsafe(serve(server), loop).result(HELD_S)
         return server
 
     yield start
@@ -187,9 +201,9 @@ def chat_servers() -> Iterator[Callable[..., ChatServer]]:
         for runner in runners:
             await runner.cleanup()
 
-    asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(stop(), loop).result(HELD_S)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(HELD_S)
     loop.close()
 
 

@@ -247,7 +247,7 @@ class Meeting:
     takes_instructions = True
 
     def __init__(self, seats: int) -> None:
-        self._all_here = threading.Barrier(seats, timeout=20)
+        self._all_here = threading.Barrier(seats, timeout=100)
 
     def identity(self) -> Mapping[str, object]:
         return {}
@@ -278,7 +278,7 @@ class Slow:
     ) -> list[Mapping[str, object]]:
         self.asked += len(requests)
         self.begun.set()
-        assert self.let_go.wait(20)
+        assert self.let_go.wait(100)
         return [{"text": "late"} for _ in requests]
 
 
@@ -291,7 +291,7 @@ def test_closing_forgets_what_was_given_up_and_says_nothing() -> None:
         loop.set_exception_handler(lambda _loop, context: complaints.append(context))
         model = InProcessModel("test/slow", slow, batch_size=1)
         sent = [asyncio.create_task(model.send(user(str(n)), NO_IMAGES)) for n in range(3)]
-        await loop.run_in_executor(None, slow.begun.wait, 20)
+        await loop.run_in_executor(None, slow.begun.wait, 100)
         for task in sent:
             task.cancel()
         await asyncio.gather(*sent, return_exceptions=True)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 
 import vlsu
 from tests.conftest import completion, grade, make_dataset, png
+from tests.support.stores import stored_bodies
 from vlsu.analysis import minimal_pairs
 from vlsu.data import ImageStore, Sample, write_dataset
 from vlsu.errors import ModelError, RunError, UsageError
@@ -245,7 +247,8 @@ def test_a_wrong_key_stops_at_once_in_one_line_without_the_key(
 
 
 def test_concurrency_is_what_is_in_flight(dataset, chat_server, tmp_path):
-    server = chat_server(always("safe"), delay=0.05)
+    server = chat_server(always("safe"))
+    server.ready = lambda number: server.most_in_flight >= 5
     evaluate(dataset, server, tmp_path / "run", concurrency=5)
     assert server.most_in_flight == 5
 
@@ -317,7 +320,7 @@ def vlsu_command(*arguments, **options):
 
 def wait_until(condition, process):
     """Wait for a condition of the server while the process lives."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -332,12 +335,14 @@ def run_arguments(dataset, server, out, *more):
 
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(dataset, chat_server, tmp_path):
-    server = chat_server(always("safe"), delay=0.2)
+    server, told = chat_server(always("safe"), delay=0.1), threading.Event()
+    server.ready = lambda number: number <= 4 or told.is_set()
     arguments = run_arguments(dataset, server, tmp_path / "run")
     process = vlsu_command(*arguments)
-    wait_until(lambda: len(server.requests) >= 4, process)
+    wait_until(lambda: len(server.requests) == 6, process)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    told.set()
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "run the same command again to continue" in said
     asked = len(server.requests)
@@ -346,40 +351,45 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(dataset, chat_server,
     store.close()
     server.delay = 0.0
     process = vlsu_command(*arguments, "--json")
-    metrics, _ = process.communicate(timeout=30)
+    metrics, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert json.loads(metrics)["outcomes"]["joint"]["ok"] == 12
     assert len(server.requests) == 20
 
 
 def test_a_killed_run_loses_nothing_that_was_stored(dataset, chat_server, tmp_path):
-    server = chat_server(always("safe"), delay=0.1)
+    server, killed = chat_server(always("safe")), threading.Event()
+    server.ready = lambda number: number <= 8 or killed.is_set()
     arguments = run_arguments(dataset, server, tmp_path / "run")
+    file = tmp_path / "run" / "responses.sqlite"
     process = vlsu_command(*arguments)
-    wait_until(lambda: len(server.requests) >= 10, process)
+    wait_until(lambda: len(server.requests) == 10 and len(stored_bodies(file)) == 8, process)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    killed.set()
+    process.communicate(timeout=300)
     store = ResponseStore(tmp_path / "run" / "responses.sqlite", read_only=True)
     kept, asked = store.count(), len(server.requests)
     store.close()
-    assert kept > 0
+    assert (kept, asked) == (8, 10)
     process = vlsu_command(*arguments)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert len(server.requests) - asked == 20 - kept
 
 
 def test_two_processes_cannot_share_a_run_folder(dataset, chat_server, tmp_path):
-    server = chat_server(always("safe"), delay=4.0)
+    server, refused = chat_server(always("safe")), threading.Event()
+    server.ready = lambda number: refused.is_set()
     arguments = run_arguments(dataset, server, tmp_path / "run")
     first = vlsu_command(*arguments)
     wait_until(lambda: server.requests, first)
     second = vlsu_command(*arguments)
-    _, said = second.communicate(timeout=30)
+    _, said = second.communicate(timeout=200)
+    refused.set()
     assert second.returncode == 2
     assert f"process {first.pid} is running here" in said
     assert "Traceback" not in said
-    _, _ = first.communicate(timeout=60)
+    _, _ = first.communicate(timeout=300)
     assert first.returncode == 0
 
 

@@ -1,6 +1,7 @@
 """What becomes of each fault a server can have; ``docs/faults.md`` holds the same table."""
 
 import gzip
+import json
 import os
 import re
 import threading
@@ -41,6 +42,7 @@ from tests.support.fault_server import (
     text_dataset,
     zipped,
 )
+from tests.support.stores import stored_bodies
 from tests.support.values import present
 from vlsu.errors import ModelError
 from vlsu.models import Settings, open_model
@@ -166,8 +168,13 @@ def sick_for_one(behaviour: Behaviour) -> Callable[[Asked], Behaviour]:
 
 
 def timeout(fault: Fault) -> float:
-    """Seconds: short where they are waited for, else long enough for a machine under load."""
-    return 1.0 if fault.kind == "timeout" else 20.0
+    """Seconds: fewer where they are waited for, but enough for a machine under load."""
+    return 5.0 if fault.kind == "timeout" else 60.0
+
+
+def attempts(fault: Fault) -> int:
+    """So many, fewer where each takes `timeout`."""
+    return 2 if fault.kind == "timeout" else QUICK.attempts
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +185,13 @@ def texts(tmp_path_factory):
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.becomes != "stops"], ids=names)
 def test_a_fault_that_lasts_is_that_samples_alone(fault, client, texts, tmp_path):
     with FaultServer(sick_for_one(fault.behaviour)) as server:
-        result = ask_and_judge(texts, server.base_url, tmp_path / "run", timeout_s=timeout(fault))
+        result = ask_and_judge(
+            texts,
+            server.base_url,
+            tmp_path / "run",
+            timeout_s=timeout(fault),
+            retries=replace(QUICK, attempts=attempts(fault)),
+        )
         asked = Counter("words 3 " in asked.words for asked in server.asked)
     outcomes = dict(result.judgments.select("sample_id", "outcome").iter_rows())
     assert outcomes.pop("s3") == fault.becomes
@@ -187,7 +200,7 @@ def test_a_fault_that_lasts_is_that_samples_alone(fault, client, texts, tmp_path
     if fault.kind == "rate-limit":  # bounded by time: see `Retries.put_off_s`
         assert asked[True] > 1
     else:
-        assert asked[True] == (QUICK.attempts if fault.again else 1)
+        assert asked[True] == (attempts(fault) if fault.again else 1)
     # Each failed attempt is in the audit, and none is among the answers.
     assert result.errors == ({fault.kind: asked[True]} if fault.kind else {})
     assert result.responses == 8 - bool(fault.kind)
@@ -195,16 +208,18 @@ def test_a_fault_that_lasts_is_that_samples_alone(fault, client, texts, tmp_path
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.again], ids=names)
 def test_a_fault_that_passes_costs_nothing(fault, client, texts, tmp_path):
+    failing = attempts(fault) // 2
+
     def respond(asked):
-        return good(asked) if asked.times > 2 else fault.behaviour
+        return good(asked) if asked.times > failing else fault.behaviour
 
     with FaultServer(respond) as server:
         result = ask_and_judge(
             texts, server.base_url, tmp_path / "run", concurrency=8, timeout_s=timeout(fault)
         )
     assert result.outcomes == {"ok": 8}
-    assert result.tally.retries == {fault.kind: 16}
-    assert result.errors == {fault.kind: 16}
+    assert result.tally.retries == {fault.kind: 8 * failing}
+    assert result.errors == {fault.kind: 8 * failing}
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f.becomes == "stops"], ids=names)
@@ -275,7 +290,7 @@ def test_many_bad_requests_neither_stop_a_run_nor_hold_it_up_for_ever(tmp_path):
     def respond(asked):
         return error(500, "cannot") if re.search(r"words 1[0-1]\d ", asked.words) else good(asked)
 
-    breaker: Any = {"patience_s": 0.3, "first_patience_s": 0.3, "streak": 4}
+    breaker: Any = {"patience_s": 3.0, "first_patience_s": 3.0, "streak": 4}
     with FaultServer(respond) as server:
         for _ in range(2):
             result = ask_and_judge(
@@ -302,10 +317,9 @@ def test_a_missing_image_is_that_samples_alone(tmp_path):
 def test_a_server_that_is_not_there_is_said_in_one_line_within_seconds(texts, tmp_path):
     with FaultServer(good) as server:
         server.hang_up()
-        started = time.monotonic()
-        process = run_command(texts, server.base_url, tmp_path / "run")
-        _, said = process.communicate(timeout=60)
-        took = time.monotonic() - started
+        more = ("--trace", tmp_path / "trace.json")
+        process = run_command(texts, server.base_url, tmp_path / "run", *more)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 2
     address = server.base_url.split("/")[2]
     [line] = [line for line in said.splitlines() if line.startswith("error: ")]
@@ -313,7 +327,8 @@ def test_a_server_that_is_not_there_is_said_in_one_line_within_seconds(texts, tm
     assert "run the same command to continue" in line
     assert "Traceback" not in said
     # `Breaker.first_patience_s` and the longest pause; the rest is room for a loaded machine.
-    assert took < 30
+    trace = json.loads((tmp_path / "trace.json").read_bytes())
+    assert trace["otherData"]["phases_s"]["asking"] < 40
 
 
 @pytest.mark.parametrize(
@@ -327,7 +342,7 @@ def test_a_certificate_that_is_not_trusted_is_said_at_once(
     with FaultServer(good) as server:
         address = server.base_url.replace("://", f"://{user}")
         process = run_command(texts, address, tmp_path / "run", *more)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 2
     [line] = [line for line in said.splitlines() if line.startswith("error: ")]
     assert "(its certificate is not trusted: " in line
@@ -337,23 +352,42 @@ def test_a_certificate_that_is_not_trusted_is_said_at_once(
     assert not server.asked
 
 
+class InVain:
+    """Progress in which more than so many requests were sent to nobody."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+        self.enough = threading.Event()
+
+    def retried(self, kind: str) -> None:
+        self.left -= kind == "connect"
+        if self.left < 0:
+            self.enough.set()
+
+    def __getattr__(self, name: str):
+        return lambda *values, **named: None
+
+
 def test_a_server_that_dies_and_comes_back_costs_no_sample(client, tmp_path):
     dataset = text_dataset(tmp_path / "dataset", 300)
+    in_vain = InVain(5 * 16)  # more than the attempts of those in flight
     with FaultServer(good, delay=0.005) as server:
+        server.ready = lambda number: number <= 100 or in_vain.enough.is_set()
 
         def die_and_come_back():
             while len(server.asked) < 100:
                 time.sleep(0.005)
             server.hang_up()
-            time.sleep(1.0)
+            in_vain.enough.wait(300)
             server.listen()
 
         thread = threading.Thread(target=die_and_come_back)
         thread.start()
-        result = ask_and_judge(dataset, server.base_url, tmp_path / "run", concurrency=16)
+        options: Any = {"concurrency": 16, "progress": in_vain}
+        result = ask_and_judge(dataset, server.base_url, tmp_path / "run", **options)
         thread.join()
     assert result.outcomes == {"ok": 300}
-    assert result.errors["connect"] > 5 * 16  # more than the attempts of those in flight
+    assert result.errors["connect"] > 5 * 16
 
 
 def test_a_server_that_dies_for_good_stops_the_run_and_the_same_command_goes_on(tmp_path):
@@ -366,16 +400,18 @@ def test_a_server_that_dies_for_good_stops_the_run_and_the_same_command_goes_on(
                 server.base_url,
                 tmp_path / "run",
                 breaker=Breaker(**breaker),
-                timeout_s=0.1,
+                timeout_s=1.0,
             )
         assert "what was answered is stored" in str(caught.value)
         server.choose = good
-        answered = {asked.digest for asked in server.asked[:200]}
+        bodies = stored_bodies(tmp_path / "run" / "responses.sqlite")
+        answered = {json.loads(body)["id"] for body in bodies}
+        assert answered
         before = len(server.asked)
         result = ask_and_judge(dataset, server.base_url, tmp_path / "run")
         assert result.outcomes == {"ok": 600}
         again = [asked.digest for asked in server.asked[before:]]
-        assert len(again) == 400
+        assert len(again) == 600 - len(answered)
         assert not answered & set(again)
 
 
@@ -422,7 +458,7 @@ def test_a_wrong_key_is_one_line_and_the_key_is_nowhere(texts, tmp_path):
             tmp_path / "run",
             env={**os.environ, "OPENAI_API_KEY": KEY},
         )
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate(timeout=300)
         assert f"authorization: bearer {KEY}" in server.heads[0].decode().lower()
     assert process.returncode == 2
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
@@ -527,7 +563,7 @@ def test_under_a_mix_of_faults_every_sample_is_accounted_for_and_none_counted_tw
                 server.base_url,
                 tmp_path / "run",
                 concurrency=64,
-                timeout_s=1.0,
+                timeout_s=10.0,
                 # Enough for the faults that pass, and for being broken off.
                 retries=replace(QUICK, attempts=8, put_off_s=60),
             )

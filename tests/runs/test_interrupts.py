@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -48,8 +49,21 @@ def cell():
 """
 
 
-def started(place, dataset, server, out):
-    command = [sys.executable, "-c", PROGRAM + place]
+#: Says when a signal has been handled: another that is sent before is lost.
+NOTED = """
+import signal
+install = signal.signal
+def noting(number, handler):
+    def noted(*about):
+        handler(*about)
+        print("handled", flush=True)
+    return install(number, noted if callable(handler) else handler)
+signal.signal = noting
+"""
+
+
+def started(place, dataset, server, out, before=""):
+    command = [sys.executable, "-c", before + PROGRAM + place]
     return subprocess.Popen(
         [*command, str(dataset.path), server.base_url, str(out)],
         stdout=subprocess.PIPE,
@@ -59,7 +73,8 @@ def started(place, dataset, server, out):
 
 
 def wait_for(condition, process):
-    for _ in range(3000):
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
         if condition():
             return
         assert process.poll() is None, process.communicate()
@@ -71,11 +86,14 @@ def wait_for(condition, process):
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_an_interrupt_lets_what_is_in_flight_come_in_and_stops(place, tmp_path):
     dataset = text_dataset(tmp_path / "dataset", SAMPLES)
+    told = threading.Event()
     with FaultServer(good, delay=0.1) as server:
+        server.ready = lambda number: number <= 6 or told.is_set()
         process = started(place, dataset, server, tmp_path / "run")
-        wait_for(lambda: len(server.asked) >= 6, process)
+        wait_for(lambda: len(server.asked) == 8, process)
         process.send_signal(signal.SIGINT)
-        said, trouble = process.communicate(timeout=60)
+        told.set()
+        said, trouble = process.communicate(timeout=300)
     assert "returned stopped interrupted" in said, trouble
     assert "handler True" in said  # as it was before
     store = ResponseStore(tmp_path / "run" / "responses.sqlite", read_only=True)
@@ -87,13 +105,14 @@ def test_a_second_interrupt_in_a_notebook_gives_up_what_is_in_flight(tmp_path):
     dataset = text_dataset(tmp_path / "dataset", SAMPLES)
     with FaultServer(lambda a: good(a) if a.number <= 5 else silence) as server:
         cell = PLACES["a notebook's cell"]
-        process = started(cell, dataset, server, tmp_path / "run")
+        process = started(cell, dataset, server, tmp_path / "run", NOTED)
         wait_for(lambda: len(server.asked) >= 7, process)
         process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "handled\n"
         time.sleep(0.5)
         assert process.poll() is None  # the timeout is two minutes
         process.send_signal(signal.SIGINT)
-        said, trouble = process.communicate(timeout=30)
+        said, trouble = process.communicate(timeout=300)
     assert "returned stopped interrupted" in said, trouble
 
 
@@ -111,7 +130,7 @@ def report():
         + place
     )
     with FaultServer(lambda a: silence) as server:
-        pass  # nobody listens there any more
-    process = started(place, dataset, server, tmp_path / "run")
-    said, trouble = process.communicate(timeout=60)
+        server.hang_up()  # nobody listens there any more
+        process = started(place, dataset, server, tmp_path / "run")
+        said, trouble = process.communicate(timeout=300)
     assert "raised openai/mock: the server does not answer" in said, trouble

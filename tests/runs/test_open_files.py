@@ -7,6 +7,7 @@ import resource
 import ssl
 import subprocess
 import sys
+import threading
 from collections import Counter
 
 import orjson
@@ -31,21 +32,26 @@ SAMPLES = 400
 
 
 class Watching:
-    """Answers well; remembers how many requests were in flight."""
+    """Answers well, once so many requests were in flight at once; remembers how many were."""
 
-    def __init__(self, answer=good):
+    def __init__(self, answer=good, wanted=0):
         self.answer = answer
+        self.wanted = wanted
         self.server = None
         self.most = 0
 
-    def __call__(self, asked):
+    def ready(self, number):
         self.most = max(self.most, present(self.server).in_flight)
+        return self.most >= self.wanted
+
+    def __call__(self, asked):
         return self.answer(asked)
 
 
-def served(delay=0.2, answer=good):
-    watching = Watching(answer)
+def served(delay=0.2, answer=good, wanted=0):
+    watching = Watching(answer, wanted)
     watching.server = FaultServer(watching, delay)
+    watching.server.ready = watching.ready
     return watching.server, watching
 
 
@@ -66,12 +72,12 @@ LIMITS = [(64, 64), (128, 128), (256, 256), (64, 300), (64, 4096)]
 @pytest.mark.parametrize(("soft", "hard"), LIMITS)
 def test_a_low_limit_of_open_files_costs_no_answer(soft, hard, tmp_path):
     dataset = text_dataset(tmp_path / "D", SAMPLES)
-    server, watching = served()
+    server, watching = served(wanted=101 if hard > soft else 16)
     with server:
         options = ["--concurrency", 150] if hard > soft else []
         out = tmp_path / "R"
         process = run_command(dataset, server.base_url, out, *options, **limited(soft, hard))
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     record, outcomes = run_of(tmp_path / "R")
     assert outcomes == {"ok": SAMPLES}
@@ -96,7 +102,7 @@ def test_images_are_read_under_a_low_limit(limit, tmp_path):
             "image,text,joint",
             **limited(limit, limit),
         )
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     record, outcomes = run_of(tmp_path / "R")
     assert outcomes == {"ok": 900}
@@ -110,7 +116,7 @@ def test_more_in_flight_than_files_may_be_open_is_said_in_one_line(tmp_path):
         process = run_command(
             dataset, server.base_url, tmp_path / "R", "--concurrency", 300, **limited(128, 128)
         )
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     [line] = [line for line in said.splitlines() if "ulimit" in line]
     assert "--concurrency 300" in line
@@ -136,7 +142,7 @@ def test_the_judges_of_a_run_under_a_low_limit(tmp_path):
             [sys.executable, "-m", "vlsu", *map(str, command)],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             **limited(64, 64),
         )
     assert process.returncode == 0, process.stderr
@@ -163,7 +169,7 @@ def test_connections_over_tls_under_a_low_limit(tmp_path):
             env={**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")},
             **limited(96, 96),
         )
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     _, outcomes = run_of(tmp_path / "R")
     assert outcomes == {"ok": 200}
@@ -216,7 +222,7 @@ def test_idle_connections_leave_room_for_the_results(tmp_path):
         [sys.executable, "-c", HOARDING, str(tmp_path / "D"), str(tmp_path / "R"), answer],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env={**os.environ, "OPENAI_API_KEY": "test"},
         **limited(200, 200),
     )
@@ -240,9 +246,13 @@ async def main():
     kept = [os.open(os.devnull, os.O_RDONLY)]
     limit = kept[0] + 12
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    posts = [client.post(lambda: [b'{"messages": [{"content": "x"}]}']) for _ in range(40)]
-    answers = await asyncio.gather(*posts)
-    print(json.dumps([[raw.status, raw.body.decode()[:300]] for raw, _ in answers]))
+    async def post():
+        raw, _ = await client.post(lambda: [b'{"messages": [{"content": "x"}]}'])
+        if not raw.status:
+            print("lost", flush=True)
+        return raw
+    answers = await asyncio.gather(*(post() for _ in range(40)))
+    print(json.dumps([[raw.status, raw.body.decode()[:300]] for raw in answers]))
     await client.close()
 
 asyncio.run(main())
@@ -251,16 +261,23 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("which", ["plain", "other"])
 def test_a_connection_for_want_of_a_file_is_this_machines_fault(which):
-    server, _ = served(delay=0.5)
-    with server:
-        process = subprocess.run(
+    server, _ = served(delay=0)
+    lost_one = threading.Event()
+    server.ready = lambda number: number == 1 or lost_one.is_set()
+    with (
+        server,
+        subprocess.Popen(
             [sys.executable, "-c", CROWDED, server.base_url, which],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-        )
-    assert process.returncode == 0, process.stderr
-    answers = json.loads(process.stdout)
+        ) as process,
+    ):
+        present(process.stdout).readline()
+        lost_one.set()
+        out, trouble = process.communicate(timeout=300)
+    assert process.returncode == 0, trouble
+    answers = json.loads(out.splitlines()[-1])
     answered = [status for status, _ in answers if status == 200]
     lost = [said for status, said in answers if status == 0]
     assert answered
@@ -398,7 +415,7 @@ def in_a_process(code):
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         **limited(100, 400),
     )
     assert result.returncode == 0, result.stderr

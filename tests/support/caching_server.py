@@ -28,6 +28,8 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
+from tests.support.holding import HELD_S, held_until
+
 __all__ = ["CachingServer", "PromptCache", "caching_server"]
 
 
@@ -97,6 +99,7 @@ class CachingServer:
         latency_s: From a request to its answer.
         image_tokens: Of every image.
         answer: From the image's base64 and the words to what is answered.
+        ready: Whether a request of which so many tokens were read may be answered yet.
         heeds_marks: Whether marks are read at all; for comparison.
         counts: Requests, and tokens: ``input``, ``read``, ``written``, ``output``.
         least_named: Tokens below which no such resource is made.
@@ -109,6 +112,7 @@ class CachingServer:
     answer: Callable[[str, str], str] = lambda image, words: (
         '{"severity": "safe", "category": null}'
     )
+    ready: Callable[[int], bool] = lambda read: True
     heeds_marks: bool = True
     counts: Counter[str] = field(default_factory=Counter)
     caches: dict[str, tuple[list[Part], float]] = field(default_factory=dict)
@@ -150,6 +154,7 @@ class CachingServer:
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         if not self.counts["requests"]:
             self.most_before_first = max(self.most_before_first, self._in_flight)
+        await held_until(lambda: self.ready(read))
         await asyncio.sleep(self.latency_s)
         self._in_flight -= 1
         self.cache.store(hashes, loop.time())
@@ -348,9 +353,9 @@ def caching_server(server: CachingServer) -> Iterator[CachingServer]:
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    assert started.wait(10)
+    assert started.wait(HELD_S)
     try:
         yield server
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(HELD_S)

@@ -12,12 +12,11 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ import polars as pl
 
 from tests.conftest import completion
 from tests.support import tls
+from tests.support.holding import HELD_S, held_until
+from tests.support.ports import reserved_port
 from tests.support.values import present
 from vlsu.data import Dataset, Sample, write_dataset
 from vlsu.models import Settings
@@ -77,11 +78,15 @@ class FaultServer:
     Args:
         choose: Called for each request, in the server's thread.
         delay: Seconds before each answer.
+
+    Attributes:
+        ready: Whether the request of a number may be answered yet.
     """
 
     def __init__(self, choose: Callable[[Asked], Behaviour], delay: float = 0.0) -> None:
         self.choose = choose
         self.delay = delay
+        self.ready: Callable[[int], bool] = lambda number: True
         self.asked: list[Asked] = []
         self.heads: list[bytes] = []
         self.in_flight = 0
@@ -89,20 +94,23 @@ class FaultServer:
         self.context: ssl.SSLContext | None = tls.current
         self._times: Counter[str] = Counter()
         self._port = 0
+        self._reserved = reserved_port()
         self._listener: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> FaultServer:
+        self._port = self._reserved.__enter__()
         self._thread.start()
         self.listen()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *about: Any) -> None:
         self.hang_up()
+        self._reserved.__exit__(*about)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(HELD_S)
         self._loop.close()
 
     @property
@@ -117,9 +125,8 @@ class FaultServer:
             self._listener = await asyncio.start_server(
                 self._serve, "127.0.0.1", self._port, backlog=1024, limit=2**20, ssl=self.context
             )
-            self._port = self._listener.sockets[0].getsockname()[1]
 
-        asyncio.run_coroutine_threadsafe(listen(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(listen(), self._loop).result(HELD_S)
 
     def hang_up(self) -> None:
         """Break every connection and refuse new ones."""
@@ -137,15 +144,18 @@ class FaultServer:
                 listener.close()
             await asyncio.sleep(0)  # the transports close in the loop's next round
 
-        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(HELD_S)
 
     def settle(self) -> None:
-        """Wait until everything that was sent is read and answered."""
-        quiet = 0
-        while quiet < 3:
-            asked = len(self.asked)
-            time.sleep(0.01)
-            quiet = quiet + 1 if self.in_flight == 0 and asked == len(self.asked) else 0
+        """Read all that was sent by a process that is gone, to the end of each connection."""
+
+        async def ended() -> None:
+            for _ in range(20):  # turns in which connections are accepted and come to be served
+                await asyncio.sleep(0)
+            while self._serving:
+                await asyncio.sleep(0.002)
+
+        asyncio.run_coroutine_threadsafe(ended(), self._loop).result(HELD_S)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = present(asyncio.current_task())
@@ -159,6 +169,7 @@ class FaultServer:
                 asked = self._note(head, body)
                 self.in_flight += 1
                 try:
+                    await held_until(partial(self._is_ready, asked.number))
                     await asyncio.sleep(self.delay)
                     await self.choose(asked)(writer)
                     await writer.drain()
@@ -168,6 +179,9 @@ class FaultServer:
             writer.close()
         except asyncio.CancelledError:
             writer.transport.abort()
+
+    def _is_ready(self, number: int) -> bool:
+        return self.ready(number)
 
     def _note(self, head: bytes, body: bytes) -> Asked:
         digest = hashlib.sha256(body).hexdigest()[:16]

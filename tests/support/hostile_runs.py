@@ -89,7 +89,7 @@ def within(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def outcome(arguments: list[str], seconds: int = 60) -> tuple[int, str]:
+def outcome(arguments: list[str], seconds: int = 300) -> tuple[int, str]:
     """Exit code of a command and what it says; any other exception than a user's is let through."""
     out, said = StringIO(), StringIO()
     with within(seconds), redirect_stdout(out), redirect_stderr(said):

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from tests.support.holding import HELD_S
+
 __all__ = ["listening"]
 
 _Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -24,7 +26,7 @@ def listening(handle: _Handle, context: ssl.SSLContext | None = None) -> Iterato
     async def start() -> asyncio.Server:
         return await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
 
-    server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(HELD_S)
 
     async def stop() -> None:
         server.close()
@@ -38,7 +40,7 @@ def listening(handle: _Handle, context: ssl.SSLContext | None = None) -> Iterato
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(HELD_S)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(HELD_S)
         loop.close()

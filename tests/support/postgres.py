@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from tests.support.ports import reserved_port
 
 __all__ = ["PostgresServer", "missing_reason", "postgres_server"]
 
@@ -44,7 +45,7 @@ class PostgresServer:
     def ready(self) -> bool:
         """Whether it answers."""
         try:
-            psycopg.connect(self._address("postgres"), connect_timeout=2).close()
+            psycopg.connect(self._address("postgres"), connect_timeout=20).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -61,17 +62,17 @@ class PostgresServer:
         ).stdout.split()
         for pid in (self.process.pid, *map(int, children)):
             os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(100)
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End it."""
         self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(20)
+            self.process.wait(100)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(100)
 
     def _address(self, database: str) -> str:
         return f"postgresql://tester@127.0.0.1:{self.port}/{database}"
@@ -108,16 +109,14 @@ def postgres_server(**settings: str) -> Iterator[PostgresServer]:
             **_as_user(),
         )
         assert made.returncode == 0, made.stderr
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        process = _started(folder / "data", port, settings)
-        server = PostgresServer(folder / "data", port, process, settings)
-        try:
-            _wait(server)
-            yield server
-        finally:
-            server.stop()
+        with reserved_port() as port:
+            process = _started(folder / "data", port, settings)
+            server = PostgresServer(folder / "data", port, process, settings)
+            try:
+                _wait(server)
+                yield server
+            finally:
+                server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

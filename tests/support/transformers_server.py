@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.support.ports import reserved_port
 
 __all__ = ["MISSING", "transformers_server"]
 
@@ -29,17 +30,15 @@ def transformers_server(model: Path, log: Path) -> Iterator[str]:
         model: Folder of its weights.
         log: File for what it prints.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     command = [
         *(sys.executable, "-m", "transformers.cli.transformers", "serve", str(model)),
-        *("--host", "127.0.0.1", "--port", str(port), "--device", "cpu"),
+        *("--host", "127.0.0.1", "--device", "cpu", "--port"),
     ]
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with (
+        reserved_port() as port,
         log.open("w") as out,
-        subprocess.Popen(command, stdout=out, stderr=out, env=offline) as process,
+        subprocess.Popen([*command, str(port)], stdout=out, stderr=out, env=offline) as process,
     ):
         try:
             _wait_for(f"http://127.0.0.1:{port}/health", process, log)

@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from tests.support.holding import held_until
 from tests.support.listening import listening
 from vlsu.data import Dataset, Pace, Sample, write_dataset
 from vlsu.data.fetching.client import dial
@@ -71,9 +72,10 @@ Respond = Callable[[Request], Step | Sequence[Step]]
 
 @dataclass
 class ImageServer:
-    """A server; `respond` decides each answer."""
+    """A server; `respond` decides each answer, `ready` if that to a number may be given yet."""
 
     respond: Respond
+    ready: Callable[[int], bool] = lambda number: True
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
@@ -96,9 +98,11 @@ class ImageServer:
         pairs = (line.partition(": ") for line in head[1:] if line)
         request = Request(head[0].split(" ")[1], {n.lower(): value for n, _, value in pairs})
         self.requests.append(request)
+        number = len(self.requests)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            await held_until(lambda: self.ready(number))
             steps = self.respond(request)
             for step in [steps] if isinstance(steps, bytes | float | None) else steps:
                 if step is None:

@@ -81,14 +81,14 @@ def answering_once(context: ssl.SSLContext | None) -> Iterator[int]:
     def serve() -> None:
         with contextlib.ExitStack() as opened:
             connection = opened.enter_context(listener.accept()[0])
-            connection.settimeout(10)
+            connection.settimeout(100)
             if context is not None:
                 connection = context.wrap_socket(connection, server_side=True)
                 opened.enter_context(connection)
             with contextlib.suppress(OSError):  # who asks may be gone
                 if connection.recv(65536):
                     connection.sendall(response(png(1)))
-            over.wait(10)
+            over.wait(100)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve)

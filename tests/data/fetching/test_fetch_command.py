@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def test_two_at_a_time_is_one_too_many(tmp_path):
         [
             *(sys.executable, "-c"),
             "import pathlib, sys, time; from vlsu.data.fetching.journal import Journal; "
-            "j = Journal(pathlib.Path(sys.argv[1])); print('open', flush=True); time.sleep(60)",
+            "j = Journal(pathlib.Path(sys.argv[1])); print('open', flush=True); time.sleep(600)",
             str(tmp_path / "d"),
         ],
         stdout=subprocess.PIPE,
@@ -137,7 +138,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def wait_for(condition, seconds: float = 30.0) -> None:
+def wait_for(condition, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -151,14 +152,16 @@ def test_killed_again_and_again_it_goes_on_where_it_was(tmp_path):
         folder = tmp_path / "d"
         dataset_of(folder, [server.url(f"{n}.png") for n in range(count)])
         for round_ in range(3):
+            asked = len(server.requests)  # and so far it comes, however late it is killed
+            server.ready = lambda number, last=asked + 90: number <= last
             process = start(folder)
-            asked = len(server.requests)
             wait_for(lambda asked=asked: len(server.requests) >= asked + 90)
             process.send_signal(signal.SIGKILL)
             process.communicate()
             assert len(load(folder)) == count, round_  # it opens, whatever was under way
+        server.ready = lambda number: True
         process = start(folder)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     tree = json.loads(output)
     assert tree["had"] > 150  # not from the start each time
@@ -198,13 +201,16 @@ def test_killed_while_it_changes_the_dataset_the_same_command_completes_it(tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_keeps_what_it_has_and_says_how_to_go_on(tmp_path, number):
+    told = threading.Event()
     with serving(lambda request: [0.02, respond(request)]) as server:
+        server.ready = lambda request: request <= 60 or told.is_set()
         folder = tmp_path / "d"
         dataset_of(folder, [server.url(f"{n}.png") for n in range(300)])
         process = start(folder)
-        wait_for(lambda: len(server.requests) >= 60)
+        wait_for(lambda: len(server.requests) > 60)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
+        told.set()
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert f"go on with vlsu data fetch {folder}" in errors.decode()
     assert b"Traceback" not in errors

@@ -65,7 +65,7 @@ class Asked:
                 give_up=self.give_up,
                 pace=self.pace,
             )
-            await asyncio.wait_for(dispatcher.run(), 30)
+            await asyncio.wait_for(dispatcher.run(), 100)
 
         asyncio.run(main())
 
@@ -154,7 +154,7 @@ def test_what_is_under_way_ends_with_it():
             if wanted.id == 3:
                 raise MachineError("no")
             try:
-                await asyncio.sleep(60)
+                await asyncio.sleep(600)
             finally:
                 ended.append(wanted.id)
 

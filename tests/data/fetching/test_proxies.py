@@ -329,7 +329,7 @@ def test_what_was_fetched_before_a_proxy_wants_other_credentials_is_used(tmp_pat
 def test_a_machine_that_resolves_nothing_leaves_time_for_the_proxy(tmp_path):
     class Silent(Names):
         async def lookup(self, name: str) -> list[str]:
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
             return []
 
     with serving(numbered) as server, proxying() as proxy:
@@ -337,7 +337,7 @@ def test_a_machine_that_resolves_nothing_leaves_time_for_the_proxy(tmp_path):
         pace = replace(QUICK, tries=1)
         network = Silent().network
         report = fetch_images(
-            tmp_path / "d", pace=pace, network=network, proxy=proxy.url, timeout_s=4
+            tmp_path / "d", pace=pace, network=network, proxy=proxy.url, timeout_s=40
         )
     assert report.fetched == 1
 

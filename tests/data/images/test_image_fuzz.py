@@ -142,12 +142,12 @@ def test_a_mutated_file_is_decoded_or_refused_in_bounded_time(form: str) -> None
     slowest = 0.0
     for seed in range(MUTATIONS):
         changed = mutated(data, random.Random(f"{form} {seed}"))
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             outcomes[through_every_door(changed)] += 1
         except Exception as error:
             raise AssertionError(f"{form}, seed {seed}: {type(error).__name__}") from error
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.process_time() - started)
     print(f"{form}: {dict(outcomes)}, slowest {slowest * 1000:.0f} ms")
     assert slowest < PATIENCE_S
     assert len(outcomes) > 1, "the mutations neither broke nor spared a file"
@@ -157,6 +157,6 @@ def test_a_mutated_file_is_decoded_or_refused_in_bounded_time(form: str) -> None
 def test_of_very_many_frames_one_is_decoded(form: str, frames: int) -> None:
     dots = [Image.new("L", (4, 4), n) for n in (0, 255)] * (frames // 2)
     data = saved(dots[0], form, save_all=True, append_images=dots[1:], duration=20)
-    started = time.perf_counter()
+    started = time.process_time()
     assert decode_picture(data).facts.animated
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -95,7 +95,7 @@ class Held:
         texts = [each.text for each in packed]
         self.asked.append(texts)
         self.began.set()
-        assert self.go.wait(30)
+        assert self.go.wait(100)
         if "bad" in texts:
             raise ValueError("no grade")
         return GraderAnswerer(Drawing, "drawing").answer_packed(packed)
@@ -106,10 +106,10 @@ def two_at_once(parts: Any, first: list[Request], second: list[Request]) -> list
     answerer = FusedAnswerer(parts)
     with ThreadPoolExecutor(2) as threads:
         one = threads.submit(answerer.answer, first, Shelf())
-        assert parts.began.wait(30)
+        assert parts.began.wait(100)
         parts.began.clear()
         other = threads.submit(answerer.answer, second, Shelf())
-        assert parts.began.wait(30)
+        assert parts.began.wait(100)
         parts.go.set()
         return [future.exception(30) or future.result() for future in (one, other)]
 

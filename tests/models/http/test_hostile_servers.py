@@ -28,9 +28,9 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc"),
 ]
 
-#: Seconds for an attempt, and for the machine to be slow in.
-TIMEOUT_S = 1.5
-SLACK_S = 10.0
+#: Seconds for an attempt that has no end, for one that ends by itself, and how soon that does.
+TIMEOUT_S = 6.0
+LONG_S, SOON_S = 100.0, 50.0
 #: MiB that one answer may take at most: 16 of body, each client's copies of it, and some air.
 MOST_MIB = 100
 
@@ -115,10 +115,12 @@ async def main():
         await http.close()
         print(peak() - before)
         return
-    for port in ports:
+    at_once = [ports] if "together" in sys.argv[1] else [[port] for port in ports]
+    for some in at_once:
         open("/proc/self/clear_refs", "w").write("5")  # the peak is what is used now
         before = peak()
-        seen.append([*await ask(port), peak() - before])
+        answers = await asyncio.gather(*map(ask, some))
+        seen += [[*answer, peak() - before] for answer in answers]
     print(json.dumps(seen))
 
 asyncio.run(main())
@@ -144,7 +146,7 @@ def listening(first: bytes, again: bytes, pause_s: float = 0.0) -> Iterator[int]
 
     def answer(connection: socket.socket) -> None:
         with contextlib.suppress(OSError), secured(connection) as connection:
-            connection.settimeout(30)
+            connection.settimeout(LONG_S)
             try:
                 connection.recv(65536)
                 connection.sendall(first)
@@ -187,26 +189,26 @@ def ask_all(
             for first, again in servers.values()
         ]
         command = [sys.executable, "-c", CLIENT, client, str(timeout_s), *map(str, ports)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return dict(zip(servers, json.loads(done.stdout), strict=True))
 
 
 def test_no_part_of_an_answer_without_an_end_takes_memory_without_an_end(which):
-    timeout_s = 20.0 if which != "other" else TIMEOUT_S  # the other waits for its end of some
+    timeout_s = LONG_S if which != "other" else TIMEOUT_S  # the other waits for its end of some
     seen = ask_all(which, at_once(), timeout_s)
     for name, (status, said, took, mebibytes) in seen.items():
         assert status == 0, name
         assert said.partition(": ")[0] in ("endless", "malformed", "timeout", "broken"), name
-        assert took < TIMEOUT_S + SLACK_S, name
+        assert took < SOON_S, name
         assert mebibytes < MOST_MIB, (name, mebibytes)
 
 
 def test_an_answer_that_drips_for_ever_ends_with_the_time_for_it(which):
-    seen = ask_all(which, DRIPPING, pause_s=0.05)
+    seen = ask_all(f"together {which}", DRIPPING, pause_s=0.05)
     for name, (status, said, took, mebibytes) in seen.items():
         assert (status, said) == (0, f"timeout: no full answer within {TIMEOUT_S:g} s"), name
-        assert TIMEOUT_S * 0.9 < took < TIMEOUT_S + SLACK_S, name
+        assert TIMEOUT_S * 0.9 < took < TIMEOUT_S + SOON_S, name
         assert mebibytes < MOST_MIB, name
 
 
@@ -215,7 +217,7 @@ def test_many_answers_without_an_end_at_once_take_no_more_memory_than_they_may_t
     first, again = at_once()["a body as long as can be said"]
     whole = OK + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
     with listening(whole, b"") as good, listening(first, again) as bad:
-        command = [sys.executable, "-c", CLIENT, f"many {which}", "30", str(good), str(bad)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        command = [sys.executable, "-c", CLIENT, f"many {which}", str(LONG_S), str(good), str(bad)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 3 * MAX_HELD / 2**20  # with each client's copies

@@ -132,7 +132,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n%b\r\n%x\r
 
 
 def posting(
-    behave: Behaviour, times: int = 1, *, timeout_s: float = 10.0, pause: float = 0.0, loop=in_loop
+    behave: Behaviour, times: int = 1, *, timeout_s: float = 100.0, pause: float = 0.0, loop=in_loop
 ):
     """Posts so many times in turn; what came back, and the server."""
 
@@ -146,6 +146,8 @@ def posting(
             for n in range(times):
                 if n and pause:
                     await asyncio.sleep(pause)
+                    for _ in range(20):  # turns in which both ends see what is due, however late
+                        await asyncio.sleep(0)
                 answers.append(await http.post(partial(parts, n)))
             await http.close()
         return answers, server
@@ -400,7 +402,7 @@ def test_what_is_no_answer_is_never_taken_for_one(behaviour, kind, said):
     assert raw.status == 0
     assert raw.body.decode().startswith(kind or "malformed")
     assert said in raw.body.decode()
-    assert time.monotonic() - started < 5  # at once, not when the time is over
+    assert time.monotonic() - started < 50  # at once, not when the time is over
 
 
 def test_the_time_is_over_for_each_request_by_itself():
@@ -408,12 +410,12 @@ def test_the_time_is_over_for_each_request_by_itself():
 
     async def never(visit):
         if visit.body.endswith(b"slow"):
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
         visit.writer.write(whole(BODY))
 
     async def run():
         async with Server(never) as server:
-            http = HttpClient(server.url, {}, 0.4)
+            http = HttpClient(server.url, {}, 4.0)
 
             async def timed(after, body):
                 await asyncio.sleep(after)
@@ -421,16 +423,16 @@ def test_the_time_is_over_for_each_request_by_itself():
                 raw, _ = await http.post(lambda: [body])
                 return raw, time.monotonic() - started
 
-            slow = [timed(0.05 * n, b"slow") for n in range(5)]
-            quick = [timed(0.03 * n, b"quick") for n in range(20)]
+            slow = [timed(0.4 * n, b"slow") for n in range(5)]
+            quick = [timed(0.2 * n, b"quick") for n in range(20)]
             results = await asyncio.gather(*slow, *quick)
             after, _ = await http.post(lambda: [b"quick"])
             await http.close()
         return results[:5], results[5:], after
 
     slow, quick, after = in_loop(run())
-    assert all(raw.body == b"timeout: no full answer within 0.4 s" for raw, _ in slow)
-    assert all(0.39 <= took < 2 for _, took in slow)
+    assert all(raw.body == b"timeout: no full answer within 4 s" for raw, _ in slow)
+    assert all(3.99 <= took < 60 for _, took in slow)
     assert all(raw.status == 200 for raw, _ in quick)
     assert after.status == 200
 
@@ -464,8 +466,7 @@ def test_a_connection_closed_while_idle_costs_no_request(client):
         visit.writer.write(whole(BODY))
         asyncio.get_running_loop().call_later(0.02, visit.writer.close)
 
-    # Long after it, for both ends share a loop that other processes may hold up.
-    answers, server = posting(close_a_little_later, times=3, pause=0.5)
+    answers, server = posting(close_a_little_later, times=3, pause=0.05)
     assert [raw.status for raw, _ in answers] == [200] * 3
     assert server.connections == 3
 
@@ -495,11 +496,11 @@ def test_an_answer_before_the_request_is_read_counts_and_ends_the_connection():
     async def refuse(visit):
         visit.writer.write(whole(b"too large", "413 Content Too Large"))
         await visit.writer.drain()
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
 
     async def run():
         async with Server(refuse, reads=False) as server:
-            http = HttpClient(server.url, {}, 10)
+            http = HttpClient(server.url, {}, 100)
             raws = [(await http.post(lambda: [body]))[0] for _ in range(2)]
             await http.close()
         return raws, server.connections
@@ -516,7 +517,7 @@ def test_a_refusal_counts_though_the_server_closes_before_the_request_is_read(cl
         async with Server(
             says(whole(b"too large", "413 Content Too Large"), close=True), reads=False
         ) as server:
-            http = HttpClient(server.url, {}, 10)
+            http = HttpClient(server.url, {}, 100)
             started = time.monotonic()
             raw, _ = await http.post(lambda: [body])
             await http.close()
@@ -525,7 +526,7 @@ def test_a_refusal_counts_though_the_server_closes_before_the_request_is_read(cl
     raw, took = in_loop(run())
     # The kernel may drop what was answered with the connection; waiting for more is of no use.
     assert (raw.status, raw.body) == (413, b"too large") or raw.body.startswith(b"broken: ")
-    assert took < 5
+    assert took < 50
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\n\r\n" + BODY, b"HTTP/1.1 200 OK\r\n"])
@@ -535,11 +536,11 @@ def test_a_server_that_closes_its_side_and_reads_no_more_is_not_waited_for(answe
     async def half_close(visit):
         visit.writer.write(answer)
         visit.writer.write_eof()
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
 
     async def run():
         async with Server(half_close, reads=False) as server:
-            http = HttpClient(server.url, {}, 10)
+            http = HttpClient(server.url, {}, 100)
             started = time.monotonic()
             raw, _ = await http.post(lambda: [b"x" * 32 * 2**20])
             await http.close()
@@ -547,7 +548,7 @@ def test_a_server_that_closes_its_side_and_reads_no_more_is_not_waited_for(answe
 
     raw, took = in_loop(run())
     assert raw.body in (BODY, b"broken: the connection was closed without an answer")
-    assert took < 5
+    assert took < 50
 
 
 def test_who_gives_up_waiting_closes_the_connection():
@@ -602,12 +603,15 @@ def test_the_latency_is_counted_from_sending():
 
     async def run():
         async with Server(says(whole(BODY))) as server:
-            http = HttpClient(server.url, {}, 10)
+            http = HttpClient(server.url, {}, 100)
+            began = time.monotonic()
             raw, _ = await http.post(slow)
+            whole_s = time.monotonic() - began
             await http.close()
-        return raw
+        return raw.latency_s, whole_s
 
-    assert 0 < in_loop(run()).latency_s < 0.3
+    latency_s, whole_s = in_loop(run())
+    assert 0 < latency_s <= whole_s - 0.3
 
 
 def test_a_client_outlives_its_event_loop():
@@ -714,7 +718,7 @@ def test_a_server_behind_tls_is_asked_if_its_certificate_is_trusted(trusted, tmp
                 env={**os.environ, "SSL_CERT_FILE": str(known)},
                 stdout=subprocess.PIPE,
             )
-            out, _ = await asyncio.wait_for(process.communicate(), 60)
+            out, _ = await asyncio.wait_for(process.communicate(), 300)
         return json.loads(out), server
 
     answers, server = in_loop(run())

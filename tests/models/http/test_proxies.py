@@ -191,7 +191,7 @@ def test_an_address_that_is_no_proxy_is_refused_by_the_name_of_its_variable(bad,
 def refusal(texts, tmp_path, url, **variables):
     """The error line of ``vlsu run``, and all that it and its run folder say."""
     process = run_command(texts, url, tmp_path / "run", env={**os.environ, **variables})
-    out, said = process.communicate(timeout=60)
+    out, said = process.communicate(timeout=300)
     assert process.returncode == 2, said
     [line] = [line for line in said.splitlines() if line.startswith("error: ")]
     files = [p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()]

@@ -171,7 +171,7 @@ def test_a_command_that_ends_with_the_servers_words_prints_no_key(spelling, text
     with FaultServer(lambda asked: error_with(spelling, 401)) as server:
         environment = {**os.environ, "OPENAI_API_KEY": KEY}
         process = run_command(texts, server.base_url, tmp_path / "run", env=environment)
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate(timeout=300)
     assert process.returncode == 2
     assert "HTTP 401: no: " in said
     assert holds_key((out + said).encode()) == []

@@ -9,7 +9,6 @@ import os
 import ssl
 import subprocess
 import sys
-import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -55,7 +54,7 @@ def calling(
 
     async def run() -> Any:
         async with serving(handle) as url:
-            service = HttpService(url, {"x-key": "abc"}, options.pop("timeout_s", 10.0), **options)
+            service = HttpService(url, {"x-key": "abc"}, options.pop("timeout_s", 100.0), **options)
             try:
                 return await work(service, url)
             finally:
@@ -127,7 +126,7 @@ def test_an_answer_without_an_end_is_given_up():
 
 def test_a_server_that_falls_silent_is_given_up():
     with pytest.raises(NetworkFaultError) as caught:
-        calling(in_pieces(b"a\n", b"b\n", pause=5.0), all_lines, timeout_s=0.3)
+        calling(in_pieces(b"a\n", b"b\n", pause=60.0), all_lines, timeout_s=0.3)
     assert caught.value.kind == "timeout"
 
 
@@ -136,7 +135,7 @@ def test_a_call_is_bounded_however_slowly_its_answer_drips():
         return await service.call("GET", url)
 
     with pytest.raises(NetworkFaultError) as caught:
-        calling(in_pieces(*[b"x"] * 40, pause=0.1), call, timeout_s=0.5)
+        calling(in_pieces(*[b"x"] * 400, pause=0.1), call, timeout_s=0.5)
     assert caught.value.kind == "timeout"
 
 
@@ -326,7 +325,7 @@ from vlsu.models.http.service import HttpService
 from vlsu.models.http.transport import NetworkFaultError
 
 async def main():
-    service = HttpService(sys.argv[1], {}, 10.0)
+    service = HttpService(sys.argv[1], {}, 100.0)
     try:
         print((await service.call("GET", sys.argv[1])).status)
     except NetworkFaultError as fault:
@@ -354,7 +353,7 @@ def test_a_certificate_has_to_be_trusted(trusted, tmp_path: Path):
                 env={**os.environ, "SSL_CERT_FILE": str(known)},
                 stdout=subprocess.PIPE,
             )
-            out, _ = await asyncio.wait_for(process.communicate(), 60)
+            out, _ = await asyncio.wait_for(process.communicate(), 300)
         return out.decode().strip()
 
     assert asyncio.run(run()) == ("200" if trusted else "certificate")
@@ -363,20 +362,21 @@ def test_a_certificate_has_to_be_trusted(trusted, tmp_path: Path):
 def test_a_file_that_drips_is_given_up(monkeypatch):
     """Each part comes in time, and the whole would take for ever."""
     monkeypatch.setattr("vlsu.models.http.service.SLOWEST", 2**22)
+    sent = []
 
     async def drip(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        for _ in range(100):
+        for _ in range(500):
             await response.write(b"x\n" * 2**17)
+            sent.append(1)
             await asyncio.sleep(0.2)
         return response
 
-    begun = time.monotonic()
-    with pytest.raises(NetworkFaultError, match=r"slower than 4096 KiB/s beyond 1 s") as caught:
-        calling(drip, all_lines, timeout_s=1)
+    with pytest.raises(NetworkFaultError, match=r"slower than 4096 KiB/s beyond 3 s") as caught:
+        calling(drip, all_lines, timeout_s=3)
     assert caught.value.kind == "timeout"
-    assert time.monotonic() - begun < 10
+    assert len(sent) < 500
 
 
 def test_who_takes_long_with_the_lines_is_not_the_server(monkeypatch):
@@ -385,8 +385,8 @@ def test_who_takes_long_with_the_lines_is_not_the_server(monkeypatch):
 
     async def slowly(service: HttpService, url: str) -> None:
         async for line in service.lines(url, refused):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.6)
             lines.append(line)
 
-    calling(in_pieces(*[b"line\n"] * 6), slowly, timeout_s=0.5)
+    calling(in_pieces(*[b"line\n"] * 6), slowly, timeout_s=2.0)
     assert len(lines) == 6

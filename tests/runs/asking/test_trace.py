@@ -93,7 +93,7 @@ def texts(tmp_path_factory):
 def test_the_waits_of_a_run_add_up_and_its_file_holds_no_text_and_no_key(
     dataset, tmp_path, chat_server
 ):
-    server = chat_server(lambda body, number: grade("safe"), delay=0.02)
+    server = chat_server(lambda body, number: grade("safe"), delay=0.1)
     file = tmp_path / "trace.json"
     command = ["run", "understanding", dataset.path, "--model", "openai/mock"]
     command += ["--base-url", server.base_url, "--concurrency", 2, "--out", tmp_path / "run"]
@@ -106,7 +106,7 @@ def test_the_waits_of_a_run_add_up_and_its_file_holds_no_text_and_no_key(
     assert set(about["phases_s"]) == {"preparing", "asking", "judging"}
     # The rest is a second witness: the server's own times, and what is drawn.
     waits = about["waits_s"]
-    assert waits["network"] >= 20 * 0.02
+    assert waits["network"] >= 20 * 0.1
     assert waits["slot"] > waits["network"]  # two at a time, so that most wait
     for name in ("network", "slot"):
         assert drawn_s(tree, name) == pytest.approx(
@@ -186,7 +186,7 @@ def test_a_run_that_is_stopped_writes_its_trace_too(number, texts, tmp_path):
     with FaultServer(respond, delay=0.05) as server:
         more = ("--concurrency", 2, "--trace", file)
         processes.append(run_command(texts, server.base_url, tmp_path / "run", *more))
-        _, said = processes[0].communicate(timeout=60)
+        _, said = processes[0].communicate(timeout=300)
     tree = read_trace(file)
     assert 8 <= tree["otherData"]["requests"] < 40, said
     assert waits_add_up(tree["otherData"])

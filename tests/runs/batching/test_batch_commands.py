@@ -182,7 +182,7 @@ def test_killed_at_any_call_nothing_is_lost_or_paid_twice(
     server.left, server.after = call, after
     with started(line) as process:
         server.process = process
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         assert process.returncode == -signal.SIGKILL
     server.process = None
     vlsu(*line)
@@ -198,12 +198,12 @@ def test_an_interrupt_while_waiting_ends_at_once_and_says_what_goes_on(
     server.stopped = True
     line = command(dataset, server, tmp_path / "R", "--batch")
     with started(line) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not any(path.startswith("/v1/batches/") for _, path in server.calls):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
         assert process.returncode == 130
     assert f"interrupted; 1 batch of openai/mock with {direct[1]} requests go on" in said
     server.stopped = False
@@ -240,7 +240,7 @@ def test_a_batch_that_may_not_have_been_handed_in_can_be_cancelled(
     server.left, server.after = 1, False
     with started([*line, "--batch"]) as process:
         server.process = process
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     server.process = None
     vlsu(*line, "--batch-cancel")
     assert server.submits() == 0

@@ -190,14 +190,19 @@ def test_killed_and_interrupted_it_goes_on_with_the_same_command(
 ) -> None:
     a, b = chat_server(always("safe"), delay=0.05), chat_server(always("unsafe"), delay=0.05)
     models, out = named(tmp_path, a=a, b=b), tmp_path / "R"
+    told: set[str] = set()  # of whoever is not, no more is asked before the command is stopped
+    a.ready = lambda number: number <= 6 or a.base_url in told
+    b.ready = lambda number: number <= 6 or b.base_url in told
 
     def stopped(server: ChatServer, requests: int, how: signal.Signals) -> int:
         with command(dataset, models, out) as process:
-            deadline = time.monotonic() + 60
-            while len(server.requests) < requests and time.monotonic() < deadline:
+            deadline = time.monotonic() + 300
+            while len(server.requests) < requests:
+                assert time.monotonic() < deadline
                 time.sleep(0.005)
             process.send_signal(how)
-            process.communicate(timeout=60)
+            told.add(server.base_url)
+            process.communicate(timeout=300)
             return process.returncode
 
     assert stopped(a, 6, signal.SIGKILL) == -signal.SIGKILL
@@ -207,7 +212,7 @@ def test_killed_and_interrupted_it_goes_on_with_the_same_command(
     assert (record.status, record.stop_reason) == ("stopped", "interrupted")
     assert load_run(out / "members" / "a").finished
     with command(dataset, models, out) as process:
-        process.communicate(timeout=120)
+        process.communicate(timeout=300)
     assert process.returncode == 0
     run = load_run(out)
     assert run.finished

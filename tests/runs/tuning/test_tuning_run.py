@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -274,18 +275,21 @@ def candidates(tmp_path: Path) -> Path:
 def test_killed_it_asks_nothing_again_that_was_stored(
     pairs: Dataset, chat_server: Serve, tmp_path: Path, candidates: Path, search: Search
 ) -> None:
-    server = chat_server(answer, 0.005)
+    server, killed = chat_server(answer, 0.005), threading.Event()
+    server.ready = lambda number: number <= 600 or killed.is_set()
     line = command(pairs, server, candidates, tmp_path / "run", "--concurrency", 8)
     process = subprocess.Popen(
         [sys.executable, "-m", "vlsu", *map(str, line)], stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(server.requests) < 600:
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
+    killed.set()
     process.wait()
+    server.settle()
     bodies = stored_bodies(tmp_path / "run" / "responses.sqlite")
     stored = sum(b"chatcmpl" in body for body in bodies)
     assert stored > 100

@@ -36,7 +36,7 @@ def test_killed_a_run_asks_no_draw_again_that_was_stored(tmp_path: Path) -> None
             begun = len(server.asked)
             process = run_command(dataset, server.base_url, run, *options)
             if kill == 5:
-                assert process.communicate(timeout=120) is not None
+                assert process.communicate(timeout=300) is not None
                 assert process.returncode == 0
             else:
                 while len(server.asked) == begun and process.poll() is None:
