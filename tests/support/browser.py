@@ -13,7 +13,7 @@ __all__ = ["CHROMIUM", "chromium", "drawn", "new_page", "patient", "until"]
 
 CHROMIUM = Path("/usr/bin/chromium")
 #: For what is certain to come: that a machine is busy is no fault of a page.
-PATIENCE_MS = 90_000
+PATIENCE_MS = 180_000
 expect.set_options(timeout=PATIENCE_MS)
 
 Opened = TypeVar("Opened", BrowserContext, Page)
