@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import event, text
 
 from tests.conftest import make_dataset
+from tests.support.annotate_server import LONG_S
 from tests.support.annotating import START, answer_to, check_invariants, join_graders, rows
 from tests.support.postgres import missing_reason, postgres_server
 from vlsu.annotate.plan.answers import Answer
@@ -85,7 +86,7 @@ def test_many_graders_at_once(tmp_path, new_project):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(5 * LONG_S)
     assert not failures
     assert len({slot for slot, _ in leased}) == len(leased) == 126
     complete(project)
@@ -95,7 +96,7 @@ def test_graders_in_several_processes(tmp_path, new_project, clock):
     project = new_project(make_dataset(tmp_path / "d", 12, apart=True), **FREE)
     people = join_graders(project, *"ABCDE")
     workers = [worker(project, person) for person in people]
-    told = [each.communicate(timeout=120)[0].split()[1:] for each in workers]
+    told = [each.communicate(timeout=5 * LONG_S)[0].split()[1:] for each in workers]
     assert all(each.returncode == 0 for each in workers)
     assert sum(map(len, told)) == 84
     complete(project)
@@ -112,7 +113,7 @@ def test_a_process_killed_in_the_middle_loses_nothing_that_it_was_told_is_stored
     told = [process.stdout.readline().strip() for _ in range(answers + 1)][1:]
     process.kill()
     told += process.stdout.read().split()
-    process.wait(10)
+    process.wait(LONG_S)
     process.stdout.close()
     check_invariants(project)
     stored = [row.client_id for row in rows(project, grades)]
@@ -138,6 +139,8 @@ class Sender:
     sent: list[Answer] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
     refusal: VlsuError | None = None
+    pauses_at: int | None = None
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     def work(self) -> None:
         try:
@@ -146,6 +149,8 @@ class Sender:
                 self.sent.append(answer)
                 self.project.submit(self.person, answer)
                 self.acknowledged.append(answer.client_id)
+                if len(self.acknowledged) == self.pauses_at:
+                    assert self.go_on.wait(LONG_S)
         except VlsuError as error:
             self.refusal = error
 
@@ -167,13 +172,14 @@ def test_a_killed_database_has_every_grade_that_was_acknowledged(tmp_path):
         plan = Plan(graders={"text": 1}, regrade=0, bounds=NO_BOUNDS)
         create(tmp_path / "p", dataset, plan, database=server.new_database(), now=START)
         with open_project(tmp_path / "p") as project:
-            sender = Sender(project, join_graders(project, "Ada")[0])
+            sender = Sender(project, join_graders(project, "Ada")[0], pauses_at=100)
             thread = threading.Thread(target=sender.work)
             thread.start()
             while thread.is_alive() and len(sender.acknowledged) < 20:
                 time.sleep(0.01)
             server.kill()
-            thread.join(30)
+            sender.go_on.set()
+            thread.join(LONG_S)
             assert isinstance(sender.refusal, AnnotationError)
             assert "cannot be used" in str(sender.refusal)
             assert "\n" not in str(sender.refusal)

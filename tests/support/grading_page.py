@@ -114,7 +114,7 @@ def served_project(
         page.check("[name=adult]")
         page.check("[name=consent]")
         page.locator("form.agree button").click()
-        page.wait_for_url(f"{address}/grade")
+        page.wait_for_url(f"{address}/grade", wait_until="commit")
         yield Grader(project, page, address, invitation.person)
         opened.close()
         assert not errors, errors

@@ -38,7 +38,7 @@ def signed_in(busy: Busy, address: str, browser: Browser) -> Any:
     page = new_page(browser, locale="en")
     page.goto(f"{address}/join/{busy.project.invite('Lea', 'lead').token}")
     page.locator("main form button").last.click()
-    page.wait_for_url("**/lead")
+    page.wait_for_url("**/lead", wait_until="commit")
     state = page.context.storage_state()
     page.close()
     return state
