@@ -32,7 +32,7 @@ class Client:
 
     def send(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         parts = urlsplit(self.address)
-        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=120)
         headers = {
             "Cookie": f"{self.cookie}={self.session}",
             "Content-Type": "application/json",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.annotate_server import LONG_S
 from tests.support.commands import vlsu
 from vlsu.annotate.projects.project import open_project
 from vlsu.cli.annotate_demo import MILD, SAMPLES
@@ -36,11 +37,11 @@ def test_links_are_printed_pages_are_served_and_ctrl_c_ends_it(tmp_path: Path) -
             said += line
         links = dict(re.findall(r"^(\w+) \(\w+\): (\S+)$", "".join(lines), re.MULTILINE))
         assert list(links) == ["Ana", "Bo", "Chi", "Dana", "Lee"]
-        with urllib.request.urlopen(links["Ana"], timeout=10) as page:
+        with urllib.request.urlopen(links["Ana"], timeout=LONG_S) as page:
             assert page.status == 200
     finally:
         process.send_signal(signal.SIGINT)
-        code = process.wait(20)
+        code = process.wait(LONG_S)
         rest = process.stderr.read()
         process.stdout.close()
         process.stderr.close()

@@ -234,7 +234,7 @@ def test_notes_open_grades_while_graders_go_on(tmp_path, new_project):
         working = [threads.submit(work, person) for person in people]
         for number in range(5):
             project.add_note(eve, f"Note {number}.", opening=Opening(category="C9"))
-        given = sum(each.result(120) for each in working)
+        given = sum(each.result(600) for each in working)
     project.add_note(eve, "The last.", opening=Opening(category="C9"))
     project.sweep()
     check_invariants(project)

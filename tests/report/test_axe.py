@@ -8,11 +8,11 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.report.test_browser import CHROMIUM
 from tests.support.alignment_runs import alignment_run
 from tests.support.binary_guards import guard_run
+from tests.support.browser import CHROMIUM, chromium, drawn, new_page
 from tests.support.report_runs import scripted_run, with_diagnostics
 from vlsu.report import write_report
 
@@ -26,13 +26,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +48,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def found(browser: Browser, page: Path, width: int, scheme: Scheme) -> list[str]:
     """What axe has to say, once with every table open and once with a sample open on a phone."""
-    opened = browser.new_page(
+    opened = new_page(
+        browser,
         viewport={"width": width, "height": 900},
         color_scheme=scheme,
         reduced_motion="reduce",
     )
     opened.goto(page.as_uri())
-    opened.wait_for_selector("html[data-charts=drawn]")
+    drawn(opened)
     opened.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     responses = [Axe().run(opened).response]
     if width < 900 and opened.locator("#list").count():

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from tests.conftest import png
+from tests.support.browser import CHROMIUM, chromium, new_page
 from tests.support.report_runs import Scripted, scripted_run, with_diagnostics
 from vlsu.data import ImageStore, Sample, write_dataset
 from vlsu.models.inprocess import InProcessModel
@@ -18,9 +19,6 @@ from vlsu.policy import Severity, default_policy
 from vlsu.report import write_report
 from vlsu.runs import evaluate
 
-expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page
-
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
@@ -28,6 +26,15 @@ pytestmark = [
 
 SCRIPT = "</script><script>window.owned = 1</script>"
 IMAGE = "\"><img src=x onerror='window.owned = 1'>"
+#: Puts a script and an image into the page that are not its own.
+FOREIGN = """() => {
+    const script = document.createElement("script");
+    script.textContent = "window.owned = 1";
+    document.body.append(script);
+    const image = document.createElement("img");
+    image.src = "file:///nowhere.png";
+    document.body.append(image);
+}"""
 HOSTILE = [
     SCRIPT,
     IMAGE,
@@ -56,7 +63,7 @@ class Opened:
 
     def open(self, file: Path) -> None:
         self.page.goto(file.as_uri())
-        self.page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=60_000)
+        self.page.wait_for_selector("html[data-charts=drawn][data-samples=listed]")
 
     def count(self, selector: str) -> int:
         return self.page.locator(selector).count()
@@ -73,17 +80,12 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Opened]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    with chromium() as browser:
         opened = Opened(
-            browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+            new_page(browser, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         )
         opened.watch()
         yield opened
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -315,17 +317,13 @@ def test_hostile_texts_stay_text(opened: Opened, hostile: Path) -> None:
 def test_the_policy_stops_what_is_not_the_pages_own(opened: Opened, report: Path) -> None:
     opened.open(report)
     opened.complaints.clear()
-    opened.page.evaluate(
-        """() => {
-            const script = document.createElement("script");
-            script.textContent = "window.owned = 1";
-            document.body.append(script);
-            const image = document.createElement("img");
-            image.src = "file:///nowhere.png";
-            document.body.append(image);
-        }"""
-    )
-    opened.page.wait_for_timeout(100)
+    refused: list[str] = []
+
+    def both(message: ConsoleMessage) -> bool:
+        refused.extend([message.text] * ("Content Security Policy" in message.text))
+        return len(refused) == 2
+
+    with opened.page.expect_console_message(both):
+        opened.page.evaluate(FOREIGN)
     assert opened.page.evaluate("window.owned") is None
-    assert len([c for c in opened.complaints if "Content Security Policy" in c]) == 2
     opened.complaints.clear()

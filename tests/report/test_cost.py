@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 import vlsu
 from tests.conftest import chat_servers, grade, make_dataset
-from tests.report.test_browser import CHROMIUM
+from tests.support.browser import CHROMIUM, chromium, new_page
 from vlsu.policy import Severity
 from vlsu.report import write_report
 from vlsu.report.cost import cost_sentence, money, run_ledger
@@ -29,12 +29,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +71,11 @@ def test_money_is_shown_wide_and_narrow_light_and_dark(
     complaints: list[str] = []
     for page, opened_runs in (("one.html", runs[:1]), ("several.html", runs)):
         file = write_report([load_run(run) for run in opened_runs], tmp_path / page)
-        opened = browser.new_page(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        opened = new_page(
+            browser,
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            reduced_motion="reduce",
         )
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         opened.goto(file.as_uri())

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.data.checks.test_full import made
-from tests.report.test_browser import CHROMIUM
 from tests.report.test_hostile_reports import CONTROLS, HOSTILE
+from tests.support.browser import CHROMIUM, chromium, new_page
 from vlsu.data import Dataset, Sample, full_check, write_dataset
 from vlsu.report.data_check import check_page, write_check
 
@@ -66,14 +66,10 @@ def opened(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         pytest.skip(f"{CHROMIUM} is not installed")
     file = tmp_path_factory.mktemp("page") / "check.html"
     write_check(full_check(dataset), dataset, file)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page()
+    with chromium() as browser:
+        page = new_page(browser)
         page.goto(file.as_uri())
         yield page
-        browser.close()
 
 
 def blurred(page: Page) -> list[bool]:

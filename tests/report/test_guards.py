@@ -12,10 +12,10 @@ import numpy as np
 import orjson
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.report.test_browser import CHROMIUM
 from tests.report.test_hostile_reports import CONTROLS, HOSTILE
+from tests.support.browser import chromium, new_page
 from tests.support.guards import guard_of, samples_of
 from vlsu.analysis.deployment.guards.choice import Wanted, choose_guard
 from vlsu.analysis.deployment.guards.costs import Costs
@@ -292,20 +292,15 @@ def test_costs_are_read_in_full(result: dict[str, Any]) -> None:
 def opened(result: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     file = tmp_path_factory.mktemp("page") / "choice.html"
     write_guards(result, file)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
+    with chromium() as browser:
+        page = new_page(browser, viewport={"width": 1280, "height": 900})
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         said: list[str] = []
         page.goto(file.as_uri())
-        page.wait_for_selector("[data-charts=drawn]", timeout=60_000)
+        page.wait_for_selector("[data-charts=drawn]")
         assert said == []
         yield page
-        browser.close()
 
 
 @pytest.mark.slow

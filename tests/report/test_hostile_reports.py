@@ -14,11 +14,11 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.conftest import make_dataset
-from tests.report.test_browser import CHROMIUM
 from tests.support.alignment_runs import alignment_run
+from tests.support.browser import CHROMIUM, chromium, new_page
 from tests.support.report_runs import scripted_run
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.data import Dataset, write_dataset
@@ -162,21 +162,17 @@ def test_no_name_breaks_the_layout_or_runs(run: Run, tmp_path: Path) -> None:
         "one": write_report([long], tmp_path / "one.html"),
         "two": write_report([long, renamed(run, "=1+1")], tmp_path / "two.html"),
     }
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as browser:
         for width, (name, file) in product(WIDTHS, pages.items()):
-            page = browser.new_page(viewport={"width": width, "height": 900})
+            page = new_page(browser, viewport={"width": width, "height": 900})
             complaints = complaints_of(page)
             page.goto(file.as_uri())
-            page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=60_000)
+            page.wait_for_selector("html[data-charts=drawn][data-samples=listed]")
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert page.evaluate(wide) <= 0, (name, width)
             assert page.evaluate("window.owned") is None
             assert complaints == []
             page.close()
-        browser.close()
 
 
 # --- Names in charts
@@ -248,20 +244,16 @@ def test_labels_of_framings_never_overlap(
         (folder / file.name).write_bytes(file.read_bytes())
     (folder / "metrics.json").write_bytes(orjson.dumps(metrics))
     page_file = write_report([load_run(folder)], tmp_path / "r.html")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as browser:
         for width in WIDTHS:
-            page = browser.new_page(viewport={"width": width, "height": 900})
+            page = new_page(browser, viewport={"width": width, "height": 900})
             page.goto(page_file.as_uri())
-            page.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
+            page.wait_for_selector("html[data-charts=drawn]")
             for chart in ("trade-off", "severities", "patterns", "kinds"):
                 boxes = page.evaluate(BOXES, chart)
                 assert overlaps(boxes) == [], (chart, width)
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert page.evaluate(wide) <= 0, width
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -377,12 +369,15 @@ def test_a_citation_names_its_authors_where_they_stand_before_the_year(described
 def test_a_citation_is_read_in_linear_time(described: Dataset, unit: str) -> None:
     def seconds(length: int) -> float:
         info = replace(described.info, citation=f"@misc{{a, t = {{{unit * (length // len(unit))}")
-        start = time.process_time()
-        for _ in range(3):
+        took = []
+        for _ in range(5):
+            start = time.process_time()
             bibtex(info)
-        return time.process_time() - start
+            took.append(time.process_time() - start)
+        return min(took)
 
-    assert seconds(16_000) < 12 * max(seconds(4_000), 0.001)
+    # 16 times as long; where the square of it counts, that is 256 times.
+    assert seconds(64_000) < 64 * max(seconds(4_000), 0.0005)
 
 
 # --- Orders
@@ -426,15 +421,11 @@ def test_filters_have_the_order_of_the_tables(tmp_path: Path) -> None:
         write_report([plain], tmp_path / "a.html"): wanted,
         write_report([judged], tmp_path / "b.html"): {"framing": ["helpful", "zzz", "default"]},
     }
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page()
+    with chromium() as browser:
+        page = new_page(browser)
         for file, facets in files.items():
             page.goto(file.as_uri())
-            page.wait_for_selector("html[data-samples=listed]", timeout=60_000)
+            page.wait_for_selector("html[data-samples=listed]")
             for name, values in facets.items():
                 options = page.locator(f"select[name={name}] option").all_inner_texts()
                 assert [option.partition(" (")[0] for option in options[1:]] == values, name
-        browser.close()

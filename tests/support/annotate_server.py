@@ -27,9 +27,11 @@ from vlsu.annotate.web.protocol import Protocol
 from vlsu.annotate.web.service import Site
 from vlsu.annotate.web.sessions import Sessions
 
-__all__ = ["ROOT", "Answered", "Browser", "cookie_of", "join", "serve_command", "served"]
+__all__ = ["LONG_S", "ROOT", "Answered", "Browser", "cookie_of", "join", "serve_command", "served"]
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Seconds for what is certain to come, on a machine that is busy with something else.
+LONG_S = 120.0
 
 
 def cookie_of(project: Project) -> str:
@@ -95,7 +97,7 @@ class Browser:
         path: str,
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
-        timeout: float = 30,
+        timeout: float = LONG_S,
     ) -> Answered:
         parts = urlsplit(self.address)
         connection = client.HTTPConnection(str(parts.hostname), parts.port, timeout=timeout)
@@ -166,7 +168,7 @@ def served(
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        end = time.monotonic() + 20
+        end = time.monotonic() + LONG_S
         while not server.started:
             assert thread.is_alive()
             assert time.monotonic() < end
@@ -174,7 +176,7 @@ def served(
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(LONG_S)
 
 
 @contextmanager
@@ -200,4 +202,4 @@ def serve_command(
     finally:
         if running.poll() is None:
             running.terminate()
-        running.communicate(timeout=30)
+        running.communicate(timeout=LONG_S)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from sqlalchemy import select
 
 from tests.support.annotate_server import served
 from tests.support.annotating import rows
+from tests.support.browser import patient
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.project import Project, open_project
@@ -24,33 +25,21 @@ from vlsu.data import Dataset, ImageStore, Sample, write_dataset
 from vlsu.policy import default_policy
 
 __all__ = [
-    "CHROMIUM",
     "Grader",
     "animation",
-    "chromium",
+    "click",
+    "fetched",
     "grade",
+    "held_space",
     "look",
     "on",
     "page_dataset",
+    "press_space",
     "served_project",
     "shown",
     "stored",
     "until_saved",
 ]
-
-CHROMIUM = Path("/usr/bin/chromium")
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 def animation() -> bytes:
@@ -112,11 +101,12 @@ def served_project(
     plan.setdefault("graders", {"image": 1, "text": 1, "joint": 1})
     create(folder, dataset, Plan(regrade=0.0, **plan), database=None, now=time.time_ns() // 10**6)
     with open_project(folder) as project, served(project) as address:
-        opened = browser.new_context(
-            **{"viewport": {"width": 1280, "height": 900}, "locale": "en", **(context or {})}
+        opened = patient(
+            browser.new_context(
+                **{"viewport": {"width": 1280, "height": 900}, "locale": "en", **(context or {})}
+            )
         )
         page = opened.new_page()
-        page.set_default_timeout(10_000)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         invitation = project.invite("Kim", "grader")
@@ -124,6 +114,7 @@ def served_project(
         page.check("[name=adult]")
         page.check("[name=consent]")
         page.locator("form.agree button").click()
+        page.wait_for_url(f"{address}/grade", wait_until="commit")
         yield Grader(project, page, address, invitation.person)
         opened.close()
         assert not errors, errors
@@ -148,10 +139,56 @@ def on(page: Page, before: tuple[str, str]) -> None:
     )
 
 
+def fetched(page: Page, number: int, path: str = "/api/next") -> None:
+    """Wait until so many answers of a path have come to the page since it was loaded."""
+    page.wait_for_function(
+        """([path, number]) => performance.getEntriesByType("resource")
+            .filter(({ name }) => name.includes(path)).length >= number""",
+        arg=[path, number],
+    )
+
+
+@contextmanager
+def held_space(page: Page, *, seconds: float) -> Iterator[None]:
+    """Hold it so long by the keyboard's own clock, whatever else the machine is at."""
+    keyboard = page.context.new_cdp_session(page)
+    event: dict[str, Any] = {
+        "key": " ",
+        "code": "Space",
+        "windowsVirtualKeyCode": 32,
+        "timestamp": time.time(),
+    }
+    keyboard.send("Input.dispatchKeyEvent", {**event, "type": "keyDown", "text": " "})
+    yield
+    event["timestamp"] += seconds
+    keyboard.send("Input.dispatchKeyEvent", {**event, "type": "keyUp"})
+    keyboard.detach()
+
+
+def press_space(page: Page) -> None:
+    """Press it for a moment."""
+    with held_space(page, seconds=0.05):
+        pass
+
+
+def click(button: Locator) -> None:
+    """Press and release a mouse's button in a moment by its own clock."""
+    button.hover()
+    box = button.bounding_box()
+    assert box is not None
+    event: dict[str, Any] = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    event |= {"button": "left", "clickCount": 1, "timestamp": time.time()}
+    mouse = button.page.context.new_cdp_session(button.page)
+    mouse.send("Input.dispatchMouseEvent", {**event, "type": "mousePressed"})
+    event["timestamp"] += 0.05
+    mouse.send("Input.dispatchMouseEvent", {**event, "type": "mouseReleased"})
+    mouse.detach()
+
+
 def look(page: Page) -> None:
     """Show the picture, if there is one."""
     if shown(page)[1] != "text":
-        page.keyboard.press("Space")
+        press_space(page)
         page.wait_for_selector("#frame[data-shown=true] img")
 
 

@@ -253,7 +253,7 @@ def test_what_was_killed_half_way_is_no_backup_and_no_project(backup, tmp_path, 
             )  # fmt: skip
             time.sleep(seconds)
             process.send_signal(signal.SIGKILL)
-            process.wait(10)
+            process.wait()
         if not made.exists():
             with open_project(tmp_path / "p") as project:
                 back_up(project, made)

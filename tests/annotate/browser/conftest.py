@@ -10,7 +10,7 @@ pytest.importorskip("playwright")
 
 from playwright.sync_api import Browser
 
-from tests.support.grading_page import CHROMIUM, chromium
+from tests.support.browser import CHROMIUM, chromium
 
 
 @pytest.fixture(scope="module")

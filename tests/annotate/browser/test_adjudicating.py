@@ -12,12 +12,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.annotate_server import cookie_of, served
 from tests.support.annotating import rows
+from tests.support.browser import patient
 from tests.support.disputed import NOTES, disputed_project
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.tables import adjudications, exclusions, grades, people, stops
 
 pytestmark = pytest.mark.slow
-expect.set_options(timeout=30_000)  # a busy machine is not a fault of the page
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def context_of(browser, project, address):
     opened: list[BrowserContext] = []
 
     def made(name: str, role: str, **about: Any) -> BrowserContext:
-        context = browser.new_context(reduced_motion="reduce", **about)
+        context = patient(browser.new_context(reduced_motion="reduce", **about))
         session = project.sign_in(project.invite(name, role).token, consent="1")
         context.add_cookies([{"name": cookie_of(project), "value": session, "url": address}])
         opened.append(context)
@@ -59,6 +59,10 @@ def opened(context: BrowserContext, address: str) -> tuple[Page, list[str]]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{address}/adjudicate")
     expect(page.locator("#work[data-sample]")).to_be_visible()
+    page.wait_for_function(  # the case after it is fetched ahead
+        """() => performance.getEntriesByType("resource")
+            .filter(({ name }) => name.endsWith("/api/case")).length >= 2"""
+    )
     return page, complaints
 
 
@@ -97,7 +101,7 @@ def test_an_adjudicator_decides_by_keyboard(project, address, context_of):
     assert (row.grade, row.category, row.contested) == ("borderline", "C9", True)
     assert row.reason == "A threat is implied; 1 2 3 are no grades here."
     assert len([each for each in rows(project, grades) if each.live]) == 12
-    assert page.evaluate("performance.getEntriesByName('next-case').length") == 1
+    page.wait_for_function("performance.getEntriesByName('next-case').length === 1")
     assert complaints == []
 
 
@@ -107,6 +111,7 @@ def test_a_decision_is_revised(project, address, context_of):
     page.keyboard.type("A joke.")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#notices")).to_contain_text("Decided.")
+    expect(page.locator("#work[data-sample]")).to_be_visible()
     page.keyboard.press("d")
     expect(page.locator("#decided-list")).to_contain_text("A joke.")
     page.get_by_role("button", name="Revise").click()
@@ -116,6 +121,7 @@ def test_a_decision_is_revised(project, address, context_of):
     page.locator("#reason").fill("No joke, on second thoughts.")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#notices")).to_contain_text("Revised")
+    expect(page.locator("#work[data-sample]")).to_be_visible()
     page.keyboard.press("d")
     expect(page.locator("#decided-list .past")).to_contain_text("A joke.")
     found = {(row.grade, row.live) for row in rows(project, adjudications)}
@@ -127,6 +133,7 @@ def test_a_case_is_left_and_another_stopped(project, address, context_of):
     page, complaints = opened(context_of("Eve", "adjudicator"), address)
     page.keyboard.press("s")
     expect(page.locator("#notices")).to_contain_text("Left to another")
+    expect(page.locator("#work[data-sample]")).to_be_visible()
     page.keyboard.press("!")
     page.get_by_role("button", name="A credible threat").click()
     expect(page.locator("#notices")).to_contain_text("that was the right thing to do")

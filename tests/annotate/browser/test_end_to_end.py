@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.annotate_server import Browser as Client
 from tests.support.annotate_server import serve_command
 from tests.support.annotating import check_invariants, rows
+from tests.support.browser import patient
 from tests.support.commands import vlsu
 from tests.support.grading_page import grade, on, page_dataset, shown
 from tests.support.postgres import PostgresServer
@@ -27,7 +29,6 @@ from vlsu.data import load
 from vlsu.policy import MODALITIES
 
 pytestmark = pytest.mark.slow
-expect.set_options(timeout=30_000)  # a busy machine is not a fault of the pages
 
 TEXTS = [
     "A walk in the park", "Two loaves, please", "Is the bridge open?", "You will be sorry",
@@ -129,16 +130,18 @@ def told(*command: object) -> Any:
 
 def invited(project: Path, address: str, browser: Browser, name: str, role: str) -> Page:
     """A browser of somebody's own, who has followed the link and is on the page of their work."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, locale="en", reduced_motion="reduce"
+    context = patient(
+        browser.new_context(
+            viewport={"width": 1280, "height": 900}, locale="en", reduced_motion="reduce"
+        )
     )
-    context.set_default_timeout(30_000)
     page = context.new_page()
     page.goto(link_of(project, address, name, role))
     if role == "grader":
         page.check("[name=adult]")
         page.check("[name=consent]")
     page.locator("main form button").last.click()
+    page.wait_for_url(re.compile("/(grade|adjudicate|lead)$"), wait_until="commit")
     return page
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.support.annotate_server import served
-
-playwright_api = pytest.importorskip("playwright.sync_api")
-axe_api = pytest.importorskip("axe_playwright_python.sync_playwright")
+from tests.support.browser import patient
 
 pytestmark = pytest.mark.slow
 PASSWORD = "four words that are mine"
@@ -20,15 +20,18 @@ PASSWORD = "four words that are mine"
 def test_in_by_a_link_out_and_in_again_by_a_password(new_project, browser, width, scheme, language):
     project = new_project()
     with served(project) as address:
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
+        context = patient(
+            browser.new_context(
+                viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
+            )
         )
         page = context.new_page()
         refused: list[str] = []
         page.on("console", lambda message: refused.append(message.text))
 
         def check() -> None:
-            found = axe_api.Axe().run(page).response["violations"]
+            page.wait_for_load_state()
+            found = Axe().run(page).response["violations"]
             assert [each["id"] for each in found] == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -37,22 +40,22 @@ def test_in_by_a_link_out_and_in_again_by_a_password(new_project, browser, width
         for box in page.get_by_role("checkbox").all():
             box.check()
         page.get_by_role("button").click()  # there is but one
-        assert page.url == f"{address}/grade"
+        expect(page).to_have_url(f"{address}/grade")
         page.goto(f"{address}/account")
         page.fill("[name=password]", PASSWORD)
         page.fill("[name=again]", PASSWORD)
         page.click("main form button")
-        assert page.get_by_role("status").is_visible()
+        expect(page.get_by_role("status")).to_be_visible()
         check()
         page.locator("form[action$=leave] button").last.click()
-        assert page.url == f"{address}/login"
+        expect(page).to_have_url(f"{address}/login")
         page.goto(f"{address}/grade")
-        assert page.url == f"{address}/login"
+        expect(page).to_have_url(f"{address}/login")
         check()
         page.fill("[name=name]", "Ada")
         page.fill("[name=password]", PASSWORD)
         page.click("main form button")
-        assert page.url == f"{address}/grade"
+        expect(page).to_have_url(f"{address}/grade")
         assert not [text for text in refused if "Security Policy" in text or "Refused" in text]
         cookies = {each["name"]: each for each in context.cookies()}
         session = next(each for name, each in cookies.items() if name != "vlsu-annotate-language")

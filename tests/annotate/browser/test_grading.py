@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,14 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.annotating import check_invariants, rows
 from tests.support.grading_page import (
     animation,
+    click,
+    fetched,
     grade,
+    held_space,
     look,
     on,
     page_dataset,
+    press_space,
     served_project,
     shown,
     stored,
@@ -37,6 +42,7 @@ def blurred(page: Page) -> bool:
 
 
 def test_a_project_is_graded_by_keyboard_alone(browser: Browser, tmp_path: Path) -> None:
+    began = time.monotonic()
     with served_project(browser, tmp_path / "p", page_dataset(tmp_path / "d", SAYINGS)) as grader:
         page, order = grader.page, list[tuple[str, str]]()
         while not page.locator("#rest").is_visible():
@@ -57,7 +63,8 @@ def test_a_project_is_graded_by_keyboard_alone(browser: Browser, tmp_path: Path)
         }
         assert {each.revealed for each in found if each.modality != 1} == {True}
         assert {each.revealed for each in found if each.modality == 1} == {None}
-        assert all(0 < each.seconds < 60 for each in found)
+        assert all(each.seconds > 0 for each in found)
+        assert sum(each.seconds for each in found) < time.monotonic() - began
         check_invariants(grader.project)
 
 
@@ -73,22 +80,19 @@ def test_a_picture_is_hidden_until_it_is_asked_for(browser: Browser, tmp_path: P
         size = picture.bounding_box()
         assert size is not None
         assert size["height"] <= 260
-        page.keyboard.press("Space")
+        press_space(page)
         page.wait_for_selector("#frame[data-shown=true]")
         assert not blurred(page)
         assert picture.evaluate("image => image.naturalWidth") == 320
-        page.keyboard.press("Space")
+        press_space(page)
         page.wait_for_selector("#frame[data-shown=false]")
         # Held, it is shown only as long as it is held.
-        page.keyboard.down("Space")
-        page.wait_for_selector("#frame[data-shown=true]")
-        page.wait_for_timeout(400)
-        page.keyboard.up("Space")
+        with held_space(page, seconds=0.4):
+            page.wait_for_selector("#frame[data-shown=true]")
         page.wait_for_selector("#frame[data-shown=false]")
         assert blurred(page)
         # By mouse, and larger in a second step.
-        button = page.get_by_role("button", name="Show")
-        button.click()
+        click(page.get_by_role("button", name="Show"))
         expect(page.get_by_role("button", name="Hide")).to_have_attribute("aria-pressed", "true")
         page.get_by_role("button", name="Larger").click()
         larger = picture.bounding_box()
@@ -249,7 +253,7 @@ def test_a_stop_takes_an_item_from_everybody(browser: Browser, tmp_path: Path) -
         assert (stop.kind, stop.item_id, gone.alias) == ("illegal", gone.id, sample)
         # A break is offered, and the work goes on when they like.
         page.get_by_role("button", name="Take a break").click()
-        expect(page.get_by_role("timer")).to_have_text(re.compile("4:5|5:00"))
+        expect(page.get_by_role("timer")).to_have_text(re.compile(r"^([1-4]:\d\d|5:00)$"))
         page.keyboard.press("Enter")
         assert shown(page)[0] != sample
 
@@ -307,27 +311,30 @@ def test_texts_are_texts_in_their_own_direction(browser: Browser, tmp_path: Path
         assert long["text"] == texts[4]
 
 
+#: Presses a key and says, before anything else can happen, what is open then.
+PRESS = """(key) => {
+    const press = { key, code: `Digit${key}`, bubbles: true, cancelable: true };
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", press));
+    return [work.hidden, work.dataset.sample];
+}"""
+
+
 def test_the_next_item_is_there_at_once(browser: Browser, tmp_path: Path) -> None:
+    """With the key that ends an answer: nothing is waited for."""
     dataset = page_dataset(tmp_path / "d", [f"Saying number {n}" for n in range(24)])
     with served_project(browser, tmp_path / "p", dataset, **NO_TEXTS) as grader:
         page = grader.page
-        for _ in range(22):
-            # A grader looks: the next item is fetched in the meantime.
-            page.wait_for_function("performance.now() > 0")
+        for number in range(1, 22):
+            before = shown(page)
             look(page)
+            # A grader looks: the next item is fetched in the meantime, with its picture.
+            fetched(page, number + 1)
+            fetched(page, number + 1, "/image/")
+            hidden, sample = page.evaluate(PRESS, "1")
+            assert not hidden
+            assert sample != before[0]
             until_saved(page)
-            grade_shown(page)
-        took = page.evaluate(
-            "performance.getEntriesByName('next-item').map((each) => each.duration)"
-        )
-        assert len(took) >= 20
-        assert sum(took[-20:]) / 20 < 100
-
-
-def grade_shown(page: Page) -> None:
-    before = shown(page)
-    page.keyboard.press("1")
-    on(page, before)
+        page.wait_for_function("performance.getEntriesByName('next-item').length === 21")
 
 
 def test_the_page_is_in_the_language_that_was_chosen(browser: Browser, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from tests.support.browser import patient
 from tests.support.grading_page import (
     grade,
     look,
@@ -46,7 +47,7 @@ def test_nothing_is_in_anybodys_way(
     }
     with served_project(browser, tmp_path / "p", dataset, context=about) as grader:
         page, found = grader.page, []
-        stranger = browser.new_context(**about)
+        stranger = patient(browser.new_context(**about))
         for context, path in (
             (stranger, f"join/{grader.project.invite('Ann', 'grader').token}"),
             (stranger, "join/none"),
@@ -100,8 +101,7 @@ def test_what_a_finger_presses_is_large_enough(browser: Browser, tmp_path: Path)
         }).map((each) => each.id || each.textContent)"""
         assert page.evaluate(small) == []
         if shown(page)[1] == "image":
-            page.locator("#show").tap()
-            page.wait_for_selector("#frame[data-shown=true]")
+            look(page)
         page.get_by_role("button", name="Borderline", exact=True).tap()
         assert page.evaluate(small) == []
         before = shown(page)

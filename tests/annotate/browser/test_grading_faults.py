@@ -10,7 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Route, expect
 
 from tests.support.annotating import check_invariants
+from tests.support.browser import until
 from tests.support.grading_page import (
+    fetched,
     grade,
     look,
     on,
@@ -35,7 +37,7 @@ def test_a_line_that_drops_loses_nothing_and_doubles_nothing(
         page = grader.page
         names = [grade(page)[0]]
         until_saved(page)
-        page.wait_for_timeout(200)  # the next item is fetched
+        fetched(page, 3)  # the next item is there
         grader.context.set_offline(True)
         names.append(grade(page, "2b")[0])
         expect(page.locator("#saved")).to_have_text("1 not saved yet, retrying")
@@ -115,13 +117,43 @@ def test_answers_outlive_a_reload(browser: Browser, tmp_path: Path) -> None:
         assert (found.grade, found.category) == ("unsafe", "C1")
 
 
+#: Keeps the titles of what is shown in the place of an item from now on.
+TITLES = """() => {
+    const titles = [];
+    new MutationObserver(() => {
+        const title = document.querySelector("#rest h2");
+        if (title) titles.push(title.textContent);
+    }).observe(document.getElementById("rest"), { childList: true });
+    return titles;
+}"""
+
+
+def test_that_nothing_is_left_is_told_once_the_last_answer_is_stored(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with served_project(
+        browser, tmp_path / "p", page_dataset(tmp_path / "d", TEXTS[:1]), **TEXTS_ALONE
+    ) as grader:
+        page, held = grader.page, list[Route]()
+        shown(page)
+        fetched(page, 2)
+        titles = page.evaluate_handle(TITLES)
+        page.route("**/api/next", lambda route: held.append(route), times=1)
+        page.keyboard.press("1")
+        until(page, lambda: held)
+        until_saved(page)
+        held[0].fulfill(json={"item": None, "why": "wait"})  # it was asked before that
+        expect(page.locator("#rest")).to_contain_text("You are done")
+        assert titles.json_value() == ["You are done"]
+
+
 def test_an_item_that_went_to_somebody_else_is_told(browser: Browser, tmp_path: Path) -> None:
     with served_project(
         browser, tmp_path / "p", page_dataset(tmp_path / "d", TEXTS), **TEXTS_ALONE
     ) as grader:
         page = grader.page
         shown(page)
-        page.wait_for_timeout(200)
+        fetched(page, 2)
         grader.project.pause(grader.person)
         grade(page)
         expect(page.get_by_role("alert")).to_have_text(re.compile("The last grade does not count"))
@@ -155,12 +187,14 @@ def test_who_is_signed_out_keeps_their_answers(browser: Browser, tmp_path: Path)
     ) as grader:
         page = grader.page
         shown(page)
+        fetched(page, 2)
         cookies: Any = grader.context.cookies()
         grader.context.clear_cookies()
         grade(page, "2d")
         expect(page.get_by_role("alert")).to_contain_text("You are signed out")
         expect(page.locator("#saved")).to_have_text("1 not saved yet, kept on this page")
-        page.get_by_role("button", name="Load again").click()
+        with page.expect_response("**/api/me"):
+            page.get_by_role("button", name="Load again").click()
         expect(page.get_by_role("alert")).to_be_visible()  # not before they have signed in
         grader.context.add_cookies(cookies)  # they sign in in another tab
         page.get_by_role("button", name="Load again").click()

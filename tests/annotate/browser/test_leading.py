@@ -11,11 +11,11 @@ from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 
 from tests.support.annotate_server import served
 from tests.support.annotating import answer_to, rows
+from tests.support.browser import new_page, patient, until
 from tests.support.leading import Busy, busy_project
 from vlsu.annotate.store.tables import grades, people, stops
 from vlsu.annotate.work.leasing import Lease
 
-expect.set_options(timeout=30_000)
 pytestmark = pytest.mark.slow
 
 
@@ -35,10 +35,10 @@ def address(busy: Busy) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def signed_in(busy: Busy, address: str, browser: Browser) -> Any:
     """Cookies of the lead."""
-    page = browser.new_page(locale="en")
+    page = new_page(browser, locale="en")
     page.goto(f"{address}/join/{busy.project.invite('Lea', 'lead').token}")
     page.locator("main form button").last.click()
-    page.wait_for_url("**/lead")
+    page.wait_for_url("**/lead", wait_until="commit")
     state = page.context.storage_state()
     page.close()
     return state
@@ -47,11 +47,13 @@ def signed_in(busy: Busy, address: str, browser: Browser) -> Any:
 @pytest.fixture
 def page(browser: Browser, address: str, signed_in: Any) -> Iterator[Page]:
     """The page, opened; what the console complains of fails the test."""
-    context = browser.new_context(
-        storage_state=signed_in,
-        viewport={"width": 1280, "height": 900},
-        locale="en",
-        reduced_motion="reduce",
+    context = patient(
+        browser.new_context(
+            storage_state=signed_in,
+            viewport={"width": 1280, "height": 900},
+            locale="en",
+            reduced_motion="reduce",
+        )
     )
     opened = context.new_page()
     complaints: list[str] = []
@@ -63,6 +65,19 @@ def page(browser: Browser, address: str, signed_in: Any) -> Iterator[Page]:
     context.close()
     expected = ("400 (Bad Request)", "ERR_INTERNET_DISCONNECTED")
     assert [text for text in complaints if not any(each in text for each in expected)] == []
+
+
+#: Keeps the states that somebody's row has from now on, one after the other.
+STATES = """(name) => {
+    const table = document.getElementById("persons"), seen = { states: [] };
+    const state = () => [...table.tBodies[0].rows]
+        .find((row) => row.cells[0].textContent === name).querySelector(".dot").textContent;
+    let last = state();
+    new MutationObserver(() => {
+        if (state() !== last) seen.states.push(last = state());
+    }).observe(table, { childList: true, subtree: true });
+    return seen;
+}"""
 
 
 def row(page: Page, table: str, name: str) -> Locator:
@@ -148,7 +163,7 @@ def test_an_invitation_is_shown_once(page: Page, busy: Busy, address: str) -> No
     assert busy.project.invited_as(url.rpartition("/")[2]) == "grader"
     assert person(busy, "Hana").languages == "de,en"
     page.get_by_role("dialog").get_by_role("button", name="Close").click()
-    assert page.locator("#link-text").input_value() == ""
+    expect(page.locator("#link-text")).to_have_value("")
     expect(row(page, "persons", "Hana")).to_contain_text("Invited")
     choose(page, "Hana", "New link")
     expect(page.locator("#link")).to_be_visible()
@@ -199,15 +214,44 @@ def test_an_overtaken_answer_is_not_shown(page: Page, busy: Busy) -> None:
     older = page.request.get(f"{page.url}/../api/lead").text()
     page.route("**/api/lead", hold_the_first)
     page.evaluate("document.dispatchEvent(new Event('changed'))")
-    page.wait_for_timeout(200)
-    assert held, "the first request was not held"
+    until(page, lambda: held)
     choose(page, "Eve", "Pause")
     expect(row(page, "persons", "Eve")).to_contain_text("Paused")
-    with page.expect_response("**/api/lead"):
+    seen = page.evaluate_handle(STATES, "Eve")
+    with page.expect_event("requestfinished", lambda request: request == held[0].request):
         held[0].fulfill(body=older, content_type="application/json")
-    page.wait_for_timeout(200)
-    assert "Paused" in row(page, "persons", "Eve").inner_text()
-    choose(page, "Eve", "Resume")
+    choose(page, "Ben", "Pause")
+    expect(row(page, "persons", "Ben")).to_contain_text("Paused")
+    assert seen.evaluate("({ states }) => states") == []
+    for name in ("Ben", "Eve"):
+        choose(page, name, "Resume")
+        expect(row(page, "persons", name)).to_contain_text("Taking part")
+
+
+def test_a_button_that_is_pressed_is_not_drawn_anew(page: Page, busy: Busy) -> None:
+    row(page, "persons", "Cleo").get_by_role("button").hover()
+    page.mouse.down()
+    busy.project.invite("Ida", "grader")
+    with page.expect_response("**/api/lead") as figures:
+        page.evaluate("document.dispatchEvent(new Event('changed'))")
+    figures.value.finished()
+    page.mouse.up()
+    expect(page.get_by_role("dialog", name="Cleo")).to_be_visible()
+    expect(page.locator("#persons")).to_contain_text("Ida")
+
+
+def test_an_export_that_was_begun_is_told_of_whatever_was_asked_before(page: Page) -> None:
+    """What was asked when the page was opened may be answered after the export has begun."""
+    held: list[Route] = []
+    page.route("**/api/lead/export", lambda route: held.append(route), times=1)
+    page.reload()
+    until(page, lambda: held)
+    older = page.request.get(f"{page.url}/../api/lead/export").text()
+    assert "none" in older
+    page.locator("#export-begin").click()
+    expect(page.locator("#export-state")).to_be_visible()
+    held[0].fulfill(body=older, content_type="application/json")
+    expect(page.locator("#export-state")).to_contain_text("Exported")
 
 
 def test_grades_are_set_aside_in_two_steps(page: Page, busy: Busy) -> None:
@@ -272,7 +316,7 @@ def test_it_tells_when_the_server_is_away_and_comes_back(page: Page) -> None:
 
 
 def test_the_page_speaks_german(browser: Browser, address: str, signed_in: Any) -> None:
-    context = browser.new_context(storage_state=signed_in, locale="de")
+    context = patient(browser.new_context(storage_state=signed_in, locale="de"))
     opened = context.new_page()
     response = opened.goto(f"{address}/lead")
     assert isinstance(response, Response)
@@ -287,11 +331,13 @@ def test_the_page_speaks_german(browser: Browser, address: str, signed_in: Any) 
 def test_nothing_is_in_anybodys_way(
     browser: Browser, address: str, signed_in: Any, width: int, scheme: Any
 ) -> None:
-    context = browser.new_context(
-        storage_state=signed_in,
-        viewport={"width": width, "height": 900},
-        color_scheme=scheme,
-        reduced_motion="reduce",
+    context = patient(
+        browser.new_context(
+            storage_state=signed_in,
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+        )
     )
     page = context.new_page()
     page.goto(f"{address}/lead")

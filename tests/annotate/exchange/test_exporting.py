@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -378,16 +377,33 @@ def test_tasks_of_label_studio_hold_one_part_and_fit_their_configuration(graded,
     assert any(a["was_cancelled"] for task in tasks for a in task["annotations"])
 
 
+#: Runs a command that is killed when it has written three images.
+EXPORTING = """
+import os, signal, sys
+from vlsu.cli.app import run_command
+from vlsu.data.images.store import ImageStore
+
+copy, written = ImageStore.copy_from, set()
+
+def counted(store, other, sha256):
+    if len(written) == 3 and sha256 not in written:
+        os.kill(os.getpid(), signal.SIGKILL)
+    copy(store, other, sha256)
+    written.add(sha256)
+
+ImageStore.copy_from = counted
+run_command(sys.argv[1:])
+"""
+
+
 def test_a_killed_export_leaves_no_dataset_that_opens(tmp_path):
     dataset = make_dataset(tmp_path / "source", 2000, images=4)
     create(tmp_path / "p", dataset, Plan(graders={"joint": 1}), now=START)
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "vlsu", "annotate", "export", tmp_path / "p", "--out", out]
-    process = subprocess.Popen([*command, "--long", tmp_path / "g.csv"])
-    while process.poll() is None and not list(out.glob("images/*/*")):
-        pass
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", EXPORTING, "annotate", "export", tmp_path / "p", "--out", out]
+    process = subprocess.run([*command, "--long", tmp_path / "g.csv"], check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert len(list(out.glob("images/*/*"))) == 3
     with pytest.raises(DataError):
         load(out)
     assert not (tmp_path / "g.csv").exists()

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
-from tests.support.annotate_server import Browser, join, served
+from tests.support.annotate_server import LONG_S, Browser, join, served
 from tests.support.annotating import rows
 from tests.support.simulated import graded_project
 from vlsu.annotate.exchange.exporting import export_project
@@ -37,7 +37,7 @@ def graded(new_project):
 
 
 def ended(lead: Browser) -> Any:
-    for _ in range(400):
+    for _ in range(2400):
         found = lead.get("/api/lead/export").json
         if found["state"] != "running":
             return found
@@ -90,7 +90,7 @@ def test_one_runs_at_a_time(graded, monkeypatch):
     real = export_project
 
     def slow(*given: Any, **named: Any) -> Any:
-        assert go.wait(20)
+        assert go.wait(LONG_S)
         return real(*given, **named)
 
     monkeypatch.setattr(EXPORT, slow)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.support.annotate_server import Browser, join
+from tests.support.annotate_server import LONG_S, Browser, join
 from tests.support.annotating import rows
 from vlsu.annotate.projects.overview import audit_page
 from vlsu.annotate.store.tables import audit, people, sessions
@@ -57,7 +57,7 @@ def test_of_two_who_follow_one_link_at_once_one_is_in(server):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(LONG_S)
         assert sorted(statuses) == [303, 404]
     assert len(rows(project, sessions)) == 5
 
@@ -135,7 +135,7 @@ def test_attempts_are_bounded_by_name_even_at_once(server):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(LONG_S)
     # A machine that is busy with something else may say 503 of those it lets through.
     assert statuses.count(429) == 8
     assert set(statuses) <= {403, 429, 503}

@@ -16,12 +16,14 @@ class Work:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.gate.set()
+        self.begun = threading.Event()
         self.times = 0
         self.fails = False
 
     def __call__(self) -> int:
         self.times += 1
         done = self.times
+        self.begun.set()
         assert self.gate.wait(LONG)
         if self.fails:
             raise AnnotationError("the database is away")
@@ -38,10 +40,13 @@ def test_what_is_quick_is_waited_for_and_kept() -> None:
 
 def test_what_is_slow_holds_nobody_up_and_is_made_once() -> None:
     work = Work()
-    kept = Kept(work, least=0)
+    kept = Kept(work, least=LONG)
     assert kept.get(LONG) == 1
     work.gate.clear()
+    work.begun.clear()
     kept.expire()
+    assert kept.get(0.01) == 1
+    assert work.begun.wait(LONG)
     assert [kept.get(0.01) for _ in range(5)] == [1] * 5
     assert work.times == 2
     work.gate.set()

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from tests.conftest import make_dataset
-from tests.support.annotate_server import Browser, join, serve_command, served
+from tests.support.annotate_server import LONG_S, Browser, join, serve_command, served
 from tests.support.annotating import check_invariants, rows
 from tests.support.commands import vlsu
 from vlsu.annotate.plan.settings import Plan
@@ -48,7 +48,7 @@ def test_the_address_that_is_printed_is_the_one_that_answers(folder):
         assert lea.form(urlsplit(link).path, {}).status == 303
         assert lea.get("/lead").status == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(15) == 130
+        assert process.wait(LONG_S) == 130
 
 
 def test_the_link_of_an_invitation_fits_the_address_where_a_server_is_by_default(folder):
@@ -77,9 +77,9 @@ def test_what_was_acknowledged_before_the_server_was_ended_is_stored(folder):
         while len(acknowledged) < 20:
             time.sleep(0.01)
         process.terminate()
-        assert process.wait(15) == 130
+        assert process.wait(LONG_S) == 130
         for thread in threads:
-            thread.join(15)
+            thread.join(LONG_S)
         stored = {row.client_id for row in rows(project, grades)}
         assert set(acknowledged) <= stored
         assert len(stored) <= len(acknowledged) + 3  # one for each, whose answer was on its way
@@ -110,7 +110,7 @@ def test_a_browser_that_hangs_does_not_keep_the_server_from_ending(folder):
             idle.sendall(b"GET / HT")
             time.sleep(0.2)
             process.terminate()
-            assert process.wait(20) == 130
+            assert process.wait(LONG_S) == 130
 
 
 def test_tls(folder, tmp_path):
@@ -124,7 +124,7 @@ def test_tls(folder, tmp_path):
         assert address.startswith("https://127.0.0.1:")
         token = project.invite("Lea", "lead").token
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", urlsplit(address).port, context=context, timeout=20
+            "127.0.0.1", urlsplit(address).port, context=context, timeout=LONG_S
         )
         connection.request("POST", f"/join/{token}", b"", {"Origin": address})
         response = connection.getresponse()

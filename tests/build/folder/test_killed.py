@@ -46,7 +46,7 @@ def test_killed_it_has_lost_nothing_and_the_same_command_goes_on(tmp_path):
             assert told <= {each.key for each in store.records("concepts", kept=True)}
     number = len(told) + 10
     process = start(path, number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0
     with Store(path, read_only=True) as store:
         kept = [each.key for each in store.records("concepts", kept=True)]
@@ -60,7 +60,7 @@ def test_several_stages_write_at_a_time(tmp_path):
     path = tmp_path / "build.sqlite"
     Store(path).close()
     processes = [start(path, 60) for _ in range(3)]
-    outputs = [process.communicate(timeout=60)[0].split() for process in processes]
+    outputs = [process.communicate(timeout=600)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert outputs[0] == outputs[1] == outputs[2]
     with Store(path, read_only=True) as store:

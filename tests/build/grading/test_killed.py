@@ -6,13 +6,13 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 
 import pytest
 
 from tests.build.grading.made import add_image, add_queries, answering, build_of, images
 from tests.support.commands import vlsu
+from tests.support.silent import Silent
 
 pytestmark = pytest.mark.slow
 ENV = {"OPENAI_API_KEY": "k", "PATH": ""}
@@ -34,10 +34,32 @@ def command(build, server):
     return ("build", "grade", str(build.folder), *given, "--concurrency", str(CONCURRENCY))
 
 
+#: Runs a command that is killed when it has concluded three tries.
+CONCLUDING = """
+import os, signal, sys
+from vlsu.build.folder.store import Store
+from vlsu.cli.app import run_command
+
+conclude, done = Store.conclude, []
+
+def counted(*given, **named):
+    if len(done) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    done.append(conclude(*given, **named))
+
+Store.conclude = counted
+run_command(sys.argv[1:])
+"""
+
+
+def environment():
+    return {**ENV, "PYTHONPATH": ":".join(sys.path)}
+
+
 def started(build, server):
     return subprocess.Popen(
         [sys.executable, "-m", "vlsu", *command(build, server)],
-        env={**ENV, "PYTHONPATH": ":".join(sys.path)},
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -49,20 +71,17 @@ def left(build):
 
 
 def test_killed_at_any_moment_it_goes_on_and_asks_nothing_twice(tmp_path, chat_server):
-    # Slower than the store, which has an answer on disk within a tenth of a second.
-    server = chat_server(answering, delay=0.15)
+    server = chat_server(answering)
     build, whole = waiting(tmp_path / "b"), waiting(tmp_path / "whole")
+    silent = Silent(server, build.folder)
     for after in (2, 9, 20, 35):
-        process = started(build, server)
-        while len(server.requests) < after and process.poll() is None:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        silent.begin_at(after)
+        silent.kill(started(build, server))
     vlsu(*command(build, server), env=ENV)
     asked = Counter(json.dumps(each, sort_keys=True) for each in server.requests)
     assert len(asked) == 35
-    # of each kill only what was in flight, or had come in and was not on disk yet, is asked again
-    assert sum(asked.values()) - len(asked) <= 4 * 2 * CONCURRENCY
+    # of each kill only what was in flight is asked again
+    assert 4 <= sum(asked.values()) - len(asked) <= 4 * CONCURRENCY
     server.requests.clear()
     vlsu(*command(build, server), env=ENV)
     assert server.requests == []
@@ -73,15 +92,12 @@ def test_killed_at_any_moment_it_goes_on_and_asks_nothing_twice(tmp_path, chat_s
 def test_killed_while_it_concludes_it_goes_on_without_asking(tmp_path, chat_server):
     server = chat_server(answering)
     build, whole = waiting(tmp_path / "b", 60), waiting(tmp_path / "whole", 60)
-    process = started(build, server)
-    while process.poll() is None:
-        with build.store(read_only=True) as store:  # which shows one moment
-            if len(store.outcomes("grades")) >= 3:
-                break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = subprocess.run(
+        [sys.executable, "-c", CONCLUDING, *command(build, server)], env=environment(), check=False
+    )
+    assert process.returncode == -signal.SIGKILL
     with build.store() as store:
-        assert 3 <= len(store.outcomes("grades")) < 60
+        assert len(store.outcomes("grades")) == 3
     asked = len(server.requests)
     vlsu(*command(build, server), env=ENV)
     assert len(server.requests) == asked

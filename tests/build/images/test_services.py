@@ -229,6 +229,7 @@ def test_a_model_on_a_server_looks_at_each_image_before_it_is_stored(tmp_path, c
         return completion(json.dumps(KINDS | {"sexual": image == cake}))
 
     server = chat_server(answer, delay=0.2)
+    server.ready = lambda number: len(server.requests) > 1  # the first waits for another
     mini = package.load("vlsu-mini")
     (sample,) = {s.image_sha256 for s in mini if s.metadata["caption"] == "Birthday cake"}
     data = base64.b64encode(mini.read_image(str(sample))).decode()

@@ -9,10 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 from tests.conftest import ChatServer, chat_servers
 from tests.support.commands import vlsu
 from tests.support.gallery import gallery
+from tests.support.silent import Silent
 from tests.support.writers import PlayedModels, asked_twice
 from vlsu.build.folder.build import open_build, provenance
 from vlsu.build.folder.records import STAGES
@@ -188,21 +189,6 @@ def test_a_bound_of_cost_stops_it_and_without_it_it_goes_on(built, tmp_path):
     assert asked_twice(server) == 0
 
 
-class Holding:
-    """Models that fall silent at the nth request of a kind, until they are let go on."""
-
-    def __init__(self, models, kind, at):
-        self.models, self.kind, self.at = models, kind, at
-        self.silent, self.go_on = threading.Event(), threading.Event()
-
-    def __call__(self, body, number):
-        answer = self.models(body, number)
-        if self.models.kinds[self.kind] == self.at and not self.silent.is_set():
-            self.silent.set()
-            self.go_on.wait(30)
-        return answer
-
-
 def start_process(arguments):
     command = [sys.executable, "-m", "vlsu", *map(str, arguments)]
     return subprocess.Popen(
@@ -214,10 +200,10 @@ def start_process(arguments):
     )
 
 
-def wait_for(condition, process, seconds=90):
+def wait_for(condition, process, seconds=300):
     until = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None or condition(), process.stderr.read()
         assert time.monotonic() < until
         time.sleep(0.005)
 
@@ -226,6 +212,12 @@ def kill(process):
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     process.stderr.close()
+
+
+def is_fifth(models, stage, number):
+    """Whether the last request of a stage that models were asked is its fifth."""
+    del number
+    return models.kinds[stage] == 5
 
 
 def records_of(folder):
@@ -252,6 +244,7 @@ def test_killed_in_each_stage_it_comes_to_the_same_records_and_asks_nothing_answ
 
     with chat_servers() as start:
         server = start(models)
+        silent = Silent(server, folder)
         arguments = run_arguments(folder, server)
         for stage in STAGES:
             if stage == "images":
@@ -259,14 +252,10 @@ def test_killed_in_each_stage_it_comes_to_the_same_records_and_asks_nothing_answ
                 wait_for(lambda: images() >= 3, process)
                 kill(process)
                 continue
-            holding = Holding(models, stage, 5)
-            server.respond = holding
+            silent.begin(partial(is_fifth, models, stage))
             process = start_process(arguments)
-            wait_for(holding.silent.is_set, process)
-            time.sleep(0.5)  # answers are on disk some 20 ms after they came
-            kill(process)  # four were answered, the fifth is in flight
-            holding.go_on.set()
-            server.respond = models
+            silent.kill(process)  # four were answered, the fifth is in flight
+            process.stderr.close()
         ran = json.loads(vlsu(*arguments, env=ENVIRONMENT).stdout)
     assert ran["ended"] == "every cell is full"
     assert asked_twice(server) <= 3  # those in flight when it was killed

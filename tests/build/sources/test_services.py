@@ -45,6 +45,10 @@ def wiki():
         yield running
 
 
+#: Seconds of a service that does not answer: far more than anything else takes.
+LONG_S = 60.0
+
+
 def at_openverse(service: Service, **options) -> OpenverseSource:
     options = {"pace": QUICK, "interval_s": 0.0, "token": "", **options}
     access = options.pop("access", ACCESS)
@@ -203,16 +207,24 @@ def test_operators_of_the_services_are_no_part_of_a_search(wiki):
     [
         pytest.param([TOO_MANY], id="429"),
         pytest.param([throttled(0), BROKEN], id="429 with a time, then 502"),
-        pytest.param([lambda *_: [0.4, b""]], id="slow"),
         pytest.param([lambda *_: None], id="dead"),
     ],
 )
 def test_what_passes_is_asked_again(request, which, faults):
     running = request.getfixturevalue(which)
     running.faults += faults
-    source = searching(request, timeout_s=0.2)
+    source = searching(request)
     assert source.search("chat", 3, licences=())
     assert len(running.searches) == len(faults) + 1
+
+
+@pytest.mark.parametrize("which", ["service", "wiki"])
+def test_what_is_slow_is_asked_again(request, which):
+    running = request.getfixturevalue(which)
+    running.faults.append(lambda *_: [LONG_S, b""])
+    source = searching(request, timeout_s=2.0)
+    assert source.search("chat", 3, licences=())
+    assert len(running.searches) > 1
 
 
 def test_a_wiki_that_lags_is_asked_again_and_at_last_left(wiki):
@@ -383,11 +395,11 @@ def test_a_contact_is_an_address(contact):
 
 
 def test_questions_to_openverse_keep_a_distance(service):
-    source = at_openverse(service, interval_s=0.15)
+    source = at_openverse(service, token="made-up", interval_s=0.15)  # with one there is none
     began = time.monotonic()
     for _ in range(3):
         source.search("chat", 1, licences=())
-    assert 0.3 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 0.3
 
 
 def test_a_source_can_be_closed_and_asked_again(service):
@@ -401,12 +413,18 @@ def test_a_source_can_be_closed_and_asked_again(service):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of threads")
 def test_an_interrupt_does_not_wait_for_a_slow_service(service):
     """Whichever thread the system tells of it: the one that waits may be told nothing."""
-    service.faults.append(lambda service, request: [b"HTTP/1.1 200 OK\r\n", 8.0])
+    asked = threading.Event()
+
+    def slow(service, request):
+        asked.set()
+        return [b"HTTP/1.1 200 OK\r\n", LONG_S]
+
+    service.faults.append(slow)
     source = open_source(f"openverse:{service.url}", Access(allow_private=True))
     assert isinstance(source, RemoteSource)
 
     def interrupt():
-        time.sleep(0.5)
+        assert asked.wait(LONG_S)  # the other thread waits for what it asked for
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     begun = time.monotonic()
@@ -415,5 +433,5 @@ def test_an_interrupt_does_not_wait_for_a_slow_service(service):
     with pytest.raises(KeyboardInterrupt):
         source.search("lamp", 5, licences=())
     other.join()
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < LONG_S
     source.close()

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.conftest import make_dataset
-from tests.report.test_browser import CHROMIUM, Opened
+from tests.report.test_browser import Opened
 from tests.support.alignment_runs import HOSTILE, alignment_run
+from tests.support.browser import CHROMIUM, chromium, new_page
 from tests.support.report_runs import scripted_run
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import Rate
@@ -307,12 +307,8 @@ def test_what_a_guard_does_not_give_has_no_chart(run: Run) -> None:
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_path: Path) -> None:
     file = write_report([run], tmp_path / "report.html")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        opened = Opened(browser.new_page(viewport={"width": 1280, "height": 900}))
+    with chromium() as browser:
+        opened = Opened(new_page(browser, viewport={"width": 1280, "height": 900}))
         opened.watch()
         opened.open(file)
         page = opened.page
@@ -336,4 +332,3 @@ def test_the_page_draws_filters_and_keeps_hostile_answers_text(run: Run, tmp_pat
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert opened.complaints == []
         assert {url.split(":", 1)[0] for url in opened.requests} <= {"file", "data", "blob"}
-        browser.close()

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.build.folder.made import chain
 from tests.build.folder.stages import PlayedStages
-from tests.report.test_browser import CHROMIUM
 from tests.report.test_hostile_reports import CONTROLS, HOSTILE
+from tests.support.browser import CHROMIUM, chromium, new_page
 from tests.support.commands import vlsu
 from vlsu.build.concepts.coverage import measured
 from vlsu.build.folder.build import Build, init, status
@@ -124,12 +124,8 @@ def test_the_command_writes_it_and_leaves_other_files_alone(build: Build, tmp_pa
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.mark.slow
@@ -140,8 +136,11 @@ def test_the_page_is_accessible_and_fits(
 ) -> None:
     file = tmp_path / "status.html"
     file.write_text(status_page(status(build), "harbour"), encoding="utf-8")
-    page = browser.new_page(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    page = new_page(
+        browser,
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        reduced_motion="reduce",
     )
     failed: list[str] = []
     page.on("pageerror", lambda error: failed.append(str(error)))

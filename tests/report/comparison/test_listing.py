@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.report.serve.test_view import expected_places
-from tests.report.test_browser import CHROMIUM
 from tests.support.alignment_runs import alignment_run
+from tests.support.browser import CHROMIUM, chromium, new_page
 from tests.support.report_runs import scripted_run
 from vlsu.report import write_report
 from vlsu.report.comparison.judgment_listing import furthest_apart_first, shared_entries
@@ -25,7 +25,6 @@ from vlsu.runs import Run, evaluate
 
 pytestmark = pytest.mark.slow
 
-expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page
 
 SEVERITIES = ("safe", "borderline", "unsafe")
 
@@ -176,16 +175,12 @@ def test_disagreements_are_found_in_a_browser(runs: list[Run], page_file: Path) 
     labels = run_labels(run_names(runs))
     index = SampleIndex(*runs)
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    with chromium() as browser:
+        page = new_page(browser, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(page_file.as_uri())
-        page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=60_000)
+        page.wait_for_selector("html[data-charts=drawn][data-samples=listed]")
         matches = page.locator("#matches")
         page.locator("[name=agreement]").select_option("all wrong")
         wrong = len(index.matching((("agreement", "all wrong"),), ""))
@@ -200,5 +195,4 @@ def test_disagreements_are_found_in_a_browser(runs: list[Run], page_file: Path) 
         cell.click()
         assert page.locator("[name=pattern]").input_value() == "S-S-S"
         assert page.locator("[name=run]").input_value() == labels[0]
-        browser.close()
     assert complaints == []

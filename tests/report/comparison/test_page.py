@@ -9,10 +9,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tests.report.test_browser import CHROMIUM
 from tests.support.alignment_runs import alignment_run
+from tests.support.browser import CHROMIUM, chromium, new_page
 from tests.support.commands import vlsu
 from tests.support.report_runs import scripted_run
 from tests.support.values import nested, present
@@ -276,17 +275,12 @@ def test_alignment_has_a_point_a_model_and_framing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_draws_and_asks_nobody(page_file: Path, width: int) -> None:
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        page = browser.new_page(viewport={"width": width, "height": 900})
+    with chromium() as browser:
+        page = new_page(browser, viewport={"width": width, "height": 900})
         page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(page_file.as_uri())
-        page.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
+        page.wait_for_selector("html[data-charts=drawn]")
         assert page.locator(".chart svg").count() == 5
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        browser.close()
     assert complaints == []

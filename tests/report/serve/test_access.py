@@ -46,7 +46,7 @@ def ask(
     server: tuple[int, str], path: str, method: str = "GET", **headers: str
 ) -> tuple[int, str, dict[str, str]]:
     """Status, body and headers of one request; the path is sent as it is."""
-    connection = http.client.HTTPConnection("127.0.0.1", server[0], timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server[0], timeout=120)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     for name, value in {"Host": f"127.0.0.1:{server[0]}", **headers}.items():
         connection.putheader(name.replace("_", "-"), value)

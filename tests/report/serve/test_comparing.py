@@ -44,7 +44,7 @@ def served(runs: Sequence[Run], large: int) -> Iterator[str]:
 def get(url: str) -> tuple[int, str, bool]:
     """Status, body, and whether a browser is told to ask again."""
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             return answer.status, answer.read().decode(), "Refresh" in answer.headers
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(), "Refresh" in error.headers
@@ -65,7 +65,7 @@ def test_what_is_begun_is_there_when_it_is_made() -> None:
     go = threading.Event()
 
     def make() -> str:
-        go.wait(30)
+        go.wait(120)
         return "made"
 
     begun = Begun(make)

@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect
 
-from tests.report.test_browser import CHROMIUM
 from tests.support.alignment_runs import alignment_run
+from tests.support.browser import CHROMIUM, chromium, new_page, until
 from tests.support.report_runs import scripted_run
 from vlsu.data import Dataset
 from vlsu.report.alignment.listing import answer_entries
@@ -25,8 +25,6 @@ from vlsu.report.understanding.listing import sample_entries
 from vlsu.runs import Run
 
 pytestmark = pytest.mark.slow
-
-expect.set_options(timeout=60_000)  # a busy machine is not a fault of the page
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +48,13 @@ def address(run: Run) -> Iterator[str]:
 def page() -> Iterator[Page]:
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-        browser.close()
+    with chromium() as browser:
+        yield new_page(browser, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
 
 
 def get(url: str, host: str | None = None) -> dict[str, object]:
     request = urllib.request.Request(url, headers={"Host": host} if host else {})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return orjson.loads(answer.read())
 
 
@@ -163,7 +156,7 @@ def test_the_page_lists_filters_and_links(address: str, page: Page) -> None:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(address)
-    page.wait_for_selector("html[data-charts=drawn][data-samples=listed]", timeout=60_000)
+    page.wait_for_selector("html[data-charts=drawn][data-samples=listed]")
     matches = page.locator("#matches")
     expect(matches).to_have_text("465 of 465 match")
     assert page.locator("#rows .row .id").count() > 5
@@ -189,6 +182,21 @@ def test_the_page_lists_filters_and_links(address: str, page: Page) -> None:
     assert all(url.startswith((address, "data:")) for url in requests)
 
 
+def test_of_two_links_the_last_counts_whichever_is_answered_first(address: str, page: Page) -> None:
+    held: list[Route] = []
+    page.goto(f"{address}run/1/")
+    page.wait_for_selector("html[data-samples=listed]")
+    page.route("**/place?id=mini-0007", lambda route: held.append(route), times=1)
+    page.evaluate("location.hash = '#sample=mini-0007'")
+    until(page, lambda: held)
+    page.evaluate("location.hash = '#sample=mini-0008'")
+    expect(page.locator("#detail .id")).to_have_text("mini-0008")
+    with page.expect_event("requestfinished", lambda request: request == held[0].request):
+        held[0].continue_()
+    page.evaluate("fetch('place?id=mini-0009').then((answer) => answer.json())")
+    expect(page.locator("#detail .id")).to_have_text("mini-0008")
+
+
 def test_a_port_that_is_taken_or_a_folder_that_is_no_run(
     address: str, run: Run, tmp_path: Path, dataset: Dataset
 ) -> None:
@@ -201,7 +209,7 @@ def test_a_port_that_is_taken_or_a_folder_that_is_no_run(
             [sys.executable, "-m", "vlsu", "view", *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 2

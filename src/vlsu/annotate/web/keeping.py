@@ -77,4 +77,4 @@ class Kept(Generic[T]):
             with self._lock:
                 self._due = end + max(self._least, _TIMES * (end - start))
                 self._running = False
-            self._made.set()
+                self._made.set()

@@ -162,9 +162,14 @@
   }
 
   let latest = 0; // of several questions the last one counts
+  let filtering = Promise.resolve();
 
-  async function filter() {
-    const number = ++latest;
+  function filter() {
+    filtering = answered(++latest);
+    return filtering;
+  }
+
+  async function answered(number) {
     const chosen = choices.filter((select) => select.value);
     const matching = await source.query(chosen, fields.words.value.trim().toLowerCase());
     if (number !== latest) return;
@@ -412,6 +417,8 @@
 
   // Links: #sample=ID opens a sample, whatever the filters say
 
+  let opening = 0; // of several links the last one counts
+
   async function openLinked() {
     const match = /^#sample=(.*)$/.exec(window.location.hash);
     if (!match) return;
@@ -421,15 +428,21 @@
     } catch {
       return; // not an address that anything here has made
     }
+    const number = ++opening;
+    let question = latest;
+    await filtering.catch(() => {}); // places are those among what the filters chose last
     let at = await source.find(id);
+    if (number === opening && question === latest && at < 0) {
+      clear();
+      const filtered = filter();
+      question = latest;
+      await filtered;
+      at = await source.find(id);
+    }
+    if (number !== opening || question !== latest) return; // another link, or another filter
     if (at === null) {
       matches.textContent = "The sample of this link is not in this page.";
       return;
-    }
-    if (at < 0) {
-      clear();
-      await filter();
-      at = await source.find(id);
     }
     activate(at);
     document.getElementById("samples").scrollIntoView();

@@ -18,6 +18,8 @@ const button = /** @type {HTMLButtonElement} */ (byId("note-add"));
 /** The case that a note comes from. @type {string | null} */
 let dispute = null;
 let asked = 0;
+let fetched = 0;
+let drawn = 0;
 
 /** @param {string} name @param {Record<string, string | number>} [values] */
 const say = (name, values = {}) => strings[name].replace(/\{(\w+)\}/g, (/** @type {string} */ _, /** @type {string} */ key) => String(values[key]));
@@ -45,8 +47,12 @@ function draw(notes) {
 
 /** Fetch the notes there are. */
 export async function refresh() {
+  const turn = ++fetched;
   try {
-    draw((await post("api/notes", {})).notes);
+    const { notes } = await post("api/notes", {});
+    if (turn < drawn) return; // it was overtaken: what is shown is newer
+    drawn = turn;
+    draw(notes);
   } catch {
     // they come with the next look
   }
@@ -67,6 +73,7 @@ async function weigh() {
     if (dispute) parts.push(say("touched_case"));
     place.textContent = parts.join(" ");
   } catch (error) {
+    if (mine !== asked) return;
     place.textContent = error instanceof Failure && error.message ? error.message : sayOfPage("away");
   }
 }

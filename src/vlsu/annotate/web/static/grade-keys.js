@@ -56,7 +56,7 @@ export function listen(act, leave) {
     if (key === " ") {
       if (event.target instanceof Element && event.target.id === "said" && !reveal.hasPicture()) return;
       event.preventDefault();
-      if (!event.repeat) reveal.press();
+      if (!event.repeat) reveal.press(event.timeStamp);
       return;
     }
     const scrolls = ["ArrowUp", "ArrowDown", "PageUp", "PageDown"].includes(key);
@@ -66,6 +66,6 @@ export function listen(act, leave) {
   document.addEventListener("keyup", (event) => {
     if (event.key !== " ") return;
     if (event.target instanceof Element && event.target.id === "show") event.preventDefault();
-    reveal.release();
+    reveal.release(event.timeStamp);
   });
 }

@@ -89,18 +89,18 @@ function set(show) {
 export const hide = () => { pressed = 0; set(false); };
 export const toggle = () => set(!shown);
 
-/** A key or a finger goes down. */
-export function press() {
+/** A key or a finger goes down. @param {number} at the event's time: a page that is busy hears of it late */
+export function press(at) {
   if (!picture || pressed) return;
-  pressed = performance.now();
+  pressed = at;
   wasShown = shown;
   if (!shown) set(true);
 }
 
-/** It goes up again. */
-export function release() {
+/** It goes up again. @param {number} at the event's time */
+export function release(at) {
   if (!pressed) return;
-  const long = performance.now() - pressed > LONG;
+  const long = at - pressed > LONG;
   pressed = 0;
   if (wasShown || long) set(false);
 }
@@ -115,9 +115,9 @@ export function enlarge(large = frame.dataset.large !== "true") {
 }
 
 export function listen() {
-  button.addEventListener("pointerdown", (event) => { if (event.button === 0) press(); });
+  button.addEventListener("pointerdown", (event) => { if (event.button === 0) press(event.timeStamp); });
   for (const name of ["pointerup", "pointercancel", "pointerleave"]) {
-    button.addEventListener(name, release);
+    button.addEventListener(name, (event) => release(event.timeStamp));
   }
   // What comes without a pointer: Enter, or a screen reader.
   button.addEventListener("click", (event) => { if (event.detail === 0) toggle(); });

@@ -9,6 +9,8 @@ const PASSING = 20_000;
 
 /** What the server says of this grader: see `GET /api/me`. @type {any} */
 let me = null;
+let asked = 0;
+let answered = 0;
 
 export const breakDue = () => Boolean(me?.break_due);
 export const supportText = () => me?.support?.text || say("support");
@@ -74,12 +76,18 @@ export function showState(what) {
 
 /** Ask the server anew. @param {(notes: any[], version: number) => void} policy */
 export async function refresh(policy) {
-  const first = me === null;
+  const turn = ++asked;
+  /** @type {any} */
+  let found;
   try {
-    me = await get("api/me");
+    found = await get("api/me");
   } catch {
     return; // it comes with the next heartbeat
   }
+  if (turn < answered) return; // it was overtaken: what is shown is newer
+  answered = turn;
+  const first = me === null;
+  me = found;
   policy(me.policy.notes, me.policy.version);
   if (first && !me.done) welcome();
   showToday();

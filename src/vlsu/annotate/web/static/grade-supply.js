@@ -90,7 +90,7 @@ export class Supply {
       if (!this.running) return;
       if (!found.item) {
         this.why = found.why || "wait";
-        if (!this.current && !this.ahead.length) {
+        if (!this.current && !this.ahead.length && !this.again) {
           this.on.none(this.why);
           if (this.why === "wait" || this.why === "held") this.#later(LONGEST_WAIT);
         }

@@ -37,8 +37,15 @@ function draw(container, chart, config) {
   });
 }
 
-/** Draw the charts that have changed. */
-export async function drawCharts(charts, config) {
+let drawing = Promise.resolve();
+
+/** Draw the charts that have changed, after those that are being drawn. */
+export function drawCharts(charts, config) {
+  drawing = drawing.catch(() => {}).then(() => drawChanged(charts, config));
+  return drawing;
+}
+
+async function drawChanged(charts, config) {
   for (const container of document.querySelectorAll("[data-chart]")) {
     const chart = charts[container.dataset.chart];
     container.closest("figure").hidden = !chart;

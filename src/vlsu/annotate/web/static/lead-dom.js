@@ -42,6 +42,21 @@ export function fill(id, rows, from) {
   if (inside && focused) body.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 }
 
+// Nothing is drawn anew under a finger: a button that is replaced while it is pressed is not clicked.
+let pressed = false;
+const waiting = [];
+addEventListener("pointerdown", (event) => { pressed = event.button === 0; }, { capture: true });
+for (const name of ["pointerup", "pointercancel"]) {
+  addEventListener(name, () => setTimeout(() => { // after the click
+    pressed = false;
+    for (const go of waiting.splice(0)) go();
+  }), { capture: true });
+}
+
+/** Wait until nothing is pressed. */
+export const released = () =>
+  (pressed ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve());
+
 // Numbers and times, as the page's language writes them
 
 const language = root.lang;

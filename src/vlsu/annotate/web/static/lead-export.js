@@ -4,6 +4,8 @@ import { announce, byId, count, get, modality, numberCell, el, post, rowHead, sa
 
 const EVERY_MS = 1_000;
 let waiting = null;
+let asked = 0;
+let answered = 0;
 
 function figures(found) {
   return Object.entries(found.modalities).map(([name, each]) => el("tr", {}, rowHead(modality(name)),
@@ -27,17 +29,27 @@ function show(found) {
   if (running) waiting = setTimeout(ask, EVERY_MS);
 }
 
+/** Show what a request tells, unless a later one was answered before: it is older than what is shown. */
+async function tell(request) {
+  const turn = ++asked;
+  const found = await request;
+  if (turn < answered) return;
+  answered = turn;
+  show(found);
+}
+
 async function ask() {
   try {
-    show(await get("/api/lead/export"));
+    await tell(get("/api/lead/export"));
   } catch {
+    clearTimeout(waiting);
     waiting = setTimeout(ask, 5 * EVERY_MS);
   }
 }
 
 byId("export-begin").addEventListener("click", async () => {
   try {
-    show(await post("/api/lead/export", {}));
+    await tell(post("/api/lead/export", {}));
   } catch (error) {
     announce(error.message);
     ask();

@@ -5,7 +5,7 @@ import { drawCharts } from "./lead-charts.js";
 import { showQuality } from "./lead-quality.js";
 import {
   announce, byId, bytes, cell, count, date, decimal, el, fill, first, get, interval, modality,
-  numberCell, rowHead, say, share, shortDate, since, timeOf, when,
+  numberCell, released, rowHead, say, share, shortDate, since, timeOf, when,
 } from "./lead-dom.js";
 
 const EVERY_MS = 10_000;
@@ -192,6 +192,7 @@ async function refresh() {
   const turn = ++asked;
   try {
     const figures = await get("/api/lead");
+    await released();
     // Two can be under way: an answer that was overtaken is older than what is shown.
     if (turn < answered) return;
     answered = turn;
@@ -199,7 +200,7 @@ async function refresh() {
     byId("away").hidden = true;
     refreshQuality();
   } catch {
-    byId("away").hidden = false;
+    if (turn > answered) byId("away").hidden = false;
   }
 }
 
