@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-__all__ = ["HELD_S", "held_until"]
+__all__ = ["HELD_S", "held_until", "up_to"]
 
 #: Seconds after which an answer is given all the same: only a test that fails comes to that.
 HELD_S = 300.0
@@ -21,3 +21,8 @@ async def held_until(ready: Callable[[], bool]) -> None:
     end = asyncio.get_running_loop().time() + HELD_S
     while not ready() and asyncio.get_running_loop().time() < end:
         await asyncio.sleep(0.002)
+
+
+def up_to(last: int) -> Callable[[int], bool]:
+    """Whether a request is answered: the first so many are, those after them are held."""
+    return lambda number: number <= last

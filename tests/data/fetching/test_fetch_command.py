@@ -23,6 +23,7 @@ from tests.data.fetching.image_server import (
     serving,
 )
 from tests.support.commands import vlsu
+from tests.support.holding import up_to
 from vlsu.data import check_dataset, load
 from vlsu.data.fetching.journal import Journal
 from vlsu.errors import DataError
@@ -153,7 +154,7 @@ def test_killed_again_and_again_it_goes_on_where_it_was(tmp_path):
         dataset_of(folder, [server.url(f"{n}.png") for n in range(count)])
         for round_ in range(3):
             asked = len(server.requests)  # and so far it comes, however late it is killed
-            server.ready = lambda number, last=asked + 90: number <= last
+            server.ready = up_to(asked + 90)
             process = start(folder)
             wait_for(lambda asked=asked: len(server.requests) >= asked + 90)
             process.send_signal(signal.SIGKILL)
