@@ -295,3 +295,19 @@ def _runs(made: Path) -> list[Any]:
     from vlsu.runs import load_run
 
     return [load_run(made / "R")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("page.html", "<!doctype html>\n<html><title>Mine</title>"), ("paper.tex", "% My paper\n")],
+)
+def test_a_report_replaces_a_report_and_no_page_or_paper_of_somebody(name, text, tmp_path):
+    run = evaluate("vlsu-mini", model="baseline/majority", out=tmp_path / "R", limit=10)
+    out = tmp_path / name
+    out.write_text(text)
+    with pytest.raises(UsageError, match="is there and was not written by vlsu; choose another"):
+        write_report(run, out)
+    assert out.read_text() == text
+    out.write_text("")
+    first = write_report(run, out).read_bytes()
+    assert write_report(run, out).read_bytes() == first

@@ -1,4 +1,4 @@
-"""Which files belong to a dataset, a run or a build, so that no other file is overwritten."""
+"""Which files belong to a dataset, a run or a build, or are pages, so that no other is replaced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from vlsu._files import read_bytes
+from vlsu._files import open_binary, read_bytes
 from vlsu.errors import UsageError
 
 __all__ = ["foreign_names", "is_dataset", "require_replaceable"]
@@ -28,6 +28,15 @@ _DATASET_FILES = re.compile(
 )
 _BUILD_FILES = re.compile(r"build\.yaml|policy\.yaml|(build|responses)\.sqlite\S*|\.lock")
 _FORMAT = re.compile(rb"^format:\s*['\"]?vlsu-dataset/", re.MULTILINE)
+#: How the HTML pages and the LaTeX files of this package begin, by the ends of their names.
+_PAGE = re.compile(rb"<!doctype html>\n<html[^>]*>\n<head>.*\xc2\xb7 VLSU</title>", re.DOTALL)
+_WRITTEN = {
+    ".html": _PAGE,
+    ".htm": _PAGE,
+    ".tex": re.compile(rb"% Needs \\usepackage\{"),
+}
+#: Bytes in which that is seen.
+_BEGINNING = 2**16
 #: Bytes of a ``dataset.yaml``, at most.
 _MAX_BYTES = 16 * 2**20
 
@@ -52,14 +61,18 @@ def is_dataset(folder: Path) -> bool:
 
 
 def require_replaceable(path: Path, option: str) -> None:
-    """Refuse an output path at which a command would replace part of a run, a dataset or a build.
+    """Refuse an output path at which a command would replace what is not its own.
+
+    That is part of a run, a dataset or a build; and, where the name is that of a page or a LaTeX
+    file, any file that is neither empty nor one that this package wrote.
 
     Args:
         path: The file to be written.
         option: The command-line option that names it, for the message.
 
     Raises:
-        UsageError: It is a folder, a device or a pipe, or a file of a run, a dataset or a build.
+        UsageError: It is a folder, a device or a pipe, a file of a run, a dataset or a build, or
+            somebody's page or LaTeX file.
     """
     folder = path.parent
     if path.exists() and not path.is_file():
@@ -77,3 +90,14 @@ def require_replaceable(path: Path, option: str) -> None:
             f"{path}: is part of the {owner} in that folder and would be replaced; choose another "
             f"{option}"
         )
+    if (written := _WRITTEN.get(path.suffix.lower())) is not None and path.exists():
+        try:
+            with open_binary(path) as file:
+                beginning = file.read(_BEGINNING)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be replaced ({error.strerror})") from None
+        if beginning and written.match(beginning) is None:
+            raise UsageError(
+                f"{path}: is there and was not written by vlsu; choose another {option}, or remove "
+                "it"
+            )

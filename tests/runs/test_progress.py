@@ -26,9 +26,11 @@ class Watched(RunProgress):
     def __init__(self):
         super().__init__()
         self.shown_totals = []
+        self.begun_at = 0
 
     def answered(self, outcome):
         super().answered(outcome)
+        self.begun_at = self.begun_at or self.completed
         assert self.completed <= present(self.total)
         self.shown_totals.append(self.total)
 
@@ -95,6 +97,23 @@ def test_the_bar_of_a_run_that_stopped_is_not_full_and_goes_on_where_it_was(tmp_
     run = evaluate("vlsu-mini", model=GRADER, out=tmp_path, progress=rest)
     assert rest.completed == rest.total == progress.total
     assert len(rest.shown_totals) == progress.total - 100
+    assert rest.begun_at == 101  # what is stored counts from the first answer on
+
+
+def test_the_bar_of_a_draw_that_goes_on_begins_where_it_was(tmp_path):
+    options: dict[str, Any] = {"model": GRADER, "out": tmp_path, "budget": 120}
+    first = evaluate("vlsu-mini", progress=Watched(), limits=Limits(max_requests=50), **options)
+    assert not first.finished
+    evaluate("vlsu-mini", progress=(rest := Watched()), **options)
+    assert rest.begun_at == 51
+    assert rest.completed == rest.total
+
+
+def test_what_is_stored_and_not_needed_makes_no_bar_that_is_more_than_full(tmp_path):
+    evaluate("vlsu-mini", model=GRADER, out=tmp_path, modalities=["text"])
+    progress = Watched()  # which would refuse it
+    evaluate("vlsu-mini", model=GRADER, out=tmp_path, modalities=["joint"], progress=progress)
+    assert progress.completed == progress.total
 
 
 def test_an_alignment_run_that_goes_on_counts_what_is_stored_once(tmp_path):

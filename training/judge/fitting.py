@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sources import Answer, Contrast, Lead, OwnText
 
 from vlsu.models.judging.cues import Ask, default_cues
-from vlsu.models.judging.features import GRAMS, SIZE, Features
+from vlsu.models.judging.features import SIZE, Features
+from vlsu.models.judging.grams import GRAMS
 from vlsu.models.judging.offline import KINDS, JudgeWeights
 from vlsu.models.judging.text import plain
 from vlsu.policy import REFUSAL_KINDS, ResponseKind

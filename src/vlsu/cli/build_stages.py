@@ -43,7 +43,8 @@ def writer(spec: str, asked: ModelArguments, option: str = "--model") -> tuple[W
             known.
     """
     from vlsu.build.asking.asking import Writer
-    from vlsu.cli.options import choose_models, open_chosen
+    from vlsu.cli.chosen_models import open_chosen
+    from vlsu.cli.options import choose_models
     from vlsu.errors import UsageError
 
     (named,) = choose_models([spec], asked.models, option)

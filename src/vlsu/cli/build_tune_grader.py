@@ -79,7 +79,8 @@ def tune_grader(
     """
     from vlsu.build.grading.tuning.options import TuneOptions
     from vlsu.build.grading.tuning.race import PROMPT_FILE, GraderRace
-    from vlsu.cli.options import choose_models, open_chosen, read_names
+    from vlsu.cli.chosen_models import open_chosen
+    from vlsu.cli.options import choose_models, read_names
     from vlsu.cli.output import RunProgress, print_json, say
     from vlsu.cli.stopping import exit_stopped
     from vlsu.data import load
@@ -126,7 +127,8 @@ def _proposer(
     name: str | None, asked: ModelArguments, base_url: str | None, count: int
 ) -> Proposer | None:
     from vlsu.build.grading.tuning.options import Proposer
-    from vlsu.cli.options import choose_models, open_chosen
+    from vlsu.cli.chosen_models import open_chosen
+    from vlsu.cli.options import choose_models
     from vlsu.runs import ModelOptions
 
     if name is None:

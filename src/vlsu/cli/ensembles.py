@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vlsu.cli.options import MODELS_FILE, open_chosen
+from vlsu.cli.chosen_models import ASKED, open_chosen
+from vlsu.cli.options import MODELS_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ class ChosenGrader(NamedTuple):
     limits: Limits
 
 
-def open_grader(named: NamedModel, given: ModelOptions) -> ChosenGrader:
+def open_grader(named: NamedModel, given: ModelOptions, asked: str = ASKED) -> ChosenGrader:
     """Open a model as `open_chosen` does, unless it is an ensemble.
 
     Raises:
@@ -40,7 +41,7 @@ def open_grader(named: NamedModel, given: ModelOptions) -> ChosenGrader:
     from vlsu.models.ensemble import is_ensemble
 
     if not is_ensemble(named.spec):
-        return ChosenGrader(*open_chosen(named, given))
+        return ChosenGrader(*open_chosen(named, given, asked=asked))
     if own := [*named.settings, *named.limits]:
         raise UsageError(
             f"{named.file}: model {named.name}: {own[0]}: an ensemble is not asked itself; say "
@@ -49,12 +50,13 @@ def open_grader(named: NamedModel, given: ModelOptions) -> ChosenGrader:
     return ChosenGrader(named.spec, given.settings(), given.limits(named.spec))
 
 
-def member_models(file: Path | None, given: ModelOptions) -> MemberModels:
+def member_models(file: Path | None, given: ModelOptions, asked: str = ASKED) -> MemberModels:
     """Models by their names in ``models.yaml`` or by SPECs, asked as the command line says.
 
     Args:
         file: ``models.yaml``; by default the one in the current folder, if there is one.
         given: How they are asked, by the command line: all of them.
+        asked: From `vlsu.cli.options.asked_words`.
 
     Raises:
         UsageError: The file cannot be read.
@@ -68,7 +70,8 @@ def member_models(file: Path | None, given: ModelOptions) -> MemberModels:
     known = load_models(file) if file else {}
 
     def opened(name: str) -> tuple[Model, Settings, Limits]:
-        model, settings, limits = open_grader(known.get(name) or NamedModel(name, name), given)
+        member = known.get(name) or NamedModel(name, name)
+        model, settings, limits = open_grader(member, given, asked)
         if isinstance(model, str):
             raise UsageError(f"{name}: is an ensemble itself; run it first and give its folder")
         return model, settings, limits

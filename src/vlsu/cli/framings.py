@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vlsu.cli.batch_options import BatchArguments
+from vlsu.cli.chosen_models import asked_words, open_chosen, warn_where_judged
 from vlsu.cli.option_groups import with_option_groups
 from vlsu.cli.options import (
     Captions,
@@ -19,9 +20,7 @@ from vlsu.cli.options import (
     Out,
     WithoutImages,
     choose_models,
-    open_chosen,
     read_names,
-    warn_where_judged,
 )
 
 if TYPE_CHECKING:
@@ -116,7 +115,9 @@ def tune(
 
     (named,) = choose_models([model], asked.models)
     (judging,) = choose_models([judge], asked.models, "--judge")
-    chosen, judges = open_chosen(named, asked.given()), open_chosen(judging, judged.given(asked))
+    batching, words = batched.given(), asked_words(dry_run=dry_run)
+    chosen = open_chosen(named, asked.given(), asked=asked_words(batching, dry_run=dry_run))
+    judges = open_chosen(judging, judged.given(asked), asked=words)
     names = read_names(references)
     options = TuningOptions(
         model=chosen.model,
@@ -127,7 +128,7 @@ def tune(
         candidates=candidates or (),
         proposer=None
         if propose is None
-        else _proposer(propose, asked, propose_base_url, proposals),
+        else _proposer(propose, asked, propose_base_url, proposals, words),
         references=[] if names == ["none"] else names,
         captions=captions,
         keep=keep,
@@ -136,7 +137,7 @@ def tune(
         held_out=held_out,
         limit=limit,
         without_images=without_images,
-        batch=batched.given(),
+        batch=batching,
         calibration=load_calibration(calibration) if calibration else None,
     )
     tuning = prepare_tuning(dataset, options)
@@ -162,7 +163,9 @@ def tune(
     say(f"search: {run.path} (tuning.md has every candidate, candidates.yaml the instructions)")
 
 
-def _proposer(name: str, asked: ModelArguments, base_url: str | None, count: int) -> Proposer:
+def _proposer(
+    name: str, asked: ModelArguments, base_url: str | None, count: int, words: str
+) -> Proposer:
     from vlsu.runs import ModelOptions
     from vlsu.runs.tuning.proposals import Proposer
 
@@ -170,7 +173,7 @@ def _proposer(name: str, asked: ModelArguments, base_url: str | None, count: int
     given = ModelOptions.given(
         base_url=base_url, insecure_http=asked.insecure_http, concurrency=asked.concurrency
     )
-    chosen = open_chosen(named, given, ModelOptions(max_tokens=PROPOSAL_TOKENS))
+    chosen = open_chosen(named, given, ModelOptions(max_tokens=PROPOSAL_TOKENS), asked=words)
     return Proposer(chosen.model, count, chosen.limits)
 
 

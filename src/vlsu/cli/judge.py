@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vlsu.cli.chosen_models import open_chosen
 from vlsu.cli.options import (
     Concurrency,
     InsecureHttp,
@@ -15,7 +16,6 @@ from vlsu.cli.options import (
     Rpm,
     Tpm,
     choose_models,
-    open_chosen,
 )
 from vlsu.cli.table_options import Encoding, Missing
 

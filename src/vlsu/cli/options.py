@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vlsu.cli.engine_options import MaxMemory
 
 if TYPE_CHECKING:
-    from vlsu.models import Model, Settings
     from vlsu.models.catalogue import NamedModel
-    from vlsu.runs import Limits
     from vlsu.runs.options import ModelOptions
 
 #: Read without being named, where there is one.
@@ -275,66 +273,6 @@ def choose_models(names: list[str], file: Path | None, option: str = "--model") 
         if (other := folders.setdefault(folder_name(name).casefold(), name)) != name:
             raise UsageError(f"{option} {other} and {name} would have one folder; run them apart")
     return [known.get(name) or NamedModel(name, name) for name in names]
-
-
-class ChosenModel(NamedTuple):
-    """A model that a command asks.
-
-    Attributes:
-        model: The model, opened.
-        settings: How it is asked.
-        limits: How fast, and at which price.
-    """
-
-    model: Model
-    settings: Settings
-    limits: Limits
-
-
-def open_chosen(named: NamedModel, given: ModelOptions, *defaults: ModelOptions) -> ChosenModel:
-    """Open a model; print which file named it, where it is asked, and whether a key goes there.
-
-    What the command line does not give is as the model's entry says; a price that neither gives is
-    the provider's list price, if the provider's own server is asked.
-
-    Args:
-        named: The model.
-        given: How it is asked, by the command line.
-        defaults: What goes before the defaults of all models.
-
-    Raises:
-        VlsuError: It cannot be opened, or an option is wrong.
-    """
-    from vlsu.cli.output import say
-    from vlsu.models import open_model
-    from vlsu.runs.options import ModelOptions, merged
-
-    asked = merged(given, ModelOptions.of_entry(named), *defaults)
-    settings = asked.settings()
-    model = open_model(named.spec, settings)
-    line = f"{named.name} ({named.file}): {named.spec}" if named.file else named.spec
-    if destination := getattr(model, "destination", None):
-        say(f"{line}, asked at {destination}")
-    elif named.file:
-        say(line)
-    return ChosenModel(model, settings, asked.limits(named.spec, list_price=True))
-
-
-def warn_where_judged(
-    judges: list[NamedModel], base_url: str | None, judge_base_url: str | None
-) -> None:
-    """Warn of judges asked at OpenAI's own server while the model has another one.
-
-    ``--base-url`` is the model's alone: a server that ignores the model's name would judge by the
-    very model under test. Whoever meant it for both learns here why the judge is not found.
-    """
-    from vlsu.cli.output import say
-
-    if base_url is None or judge_base_url is not None:
-        return
-    for judge in judges:
-        if judge.spec.startswith("openai/") and not judge.settings.get("base_url"):
-            say(f"{judge.spec} is asked at OpenAI; --judge-base-url names another server")
 
 
 def read_system(given: str | None) -> str | None:

@@ -84,8 +84,10 @@ class RunProgress:
     @property
     def total(self) -> int | None:
         """Requests the run needs, as far as that is known."""
-        if self._planned is None or not self._at_most:
-            return self._planned
+        if self._planned is None:
+            return None
+        if not self._at_most:  # the store may hold what the run does not need
+            return max(self.completed, self._planned)
         # Of what needs no request, as much was stored before as was found in the store.
         return max(self.completed, self._planned - max(0, self._spared - self._stored))
 

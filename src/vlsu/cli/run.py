@@ -10,6 +10,7 @@ import typer
 
 from vlsu.cli.batch_options import BatchArguments, waiting
 from vlsu.cli.catalogue import POLICY
+from vlsu.cli.chosen_models import asked_words
 from vlsu.cli.cost_options import CostArguments
 from vlsu.cli.engine_options import TraceFile, check_trace
 from vlsu.cli.option_groups import with_option_groups
@@ -151,9 +152,10 @@ def understanding(
     batching = batched.given(models=len(model))
     check_trace(trace, models=len(model))
     stores.check(dry_run=dry_run, controls=controls, models=len(model))
+    words = asked_words(batching, dry_run=dry_run, replay=stores.replay is not None)
     evaluations, controlled = {}, {}
     for named in choose_models(model, asked.models):
-        chosen = open_grader(named, given)
+        chosen = open_grader(named, given, words)
         options = UnderstandingOptions(
             model=chosen.model,
             settings=chosen.settings,
@@ -175,7 +177,7 @@ def understanding(
             replay=stores.replay,
             trace=trace,
         )
-        members = member_models(asked.models, given) if is_ensemble(named.spec) else None
+        members = member_models(asked.models, given, words) if is_ensemble(named.spec) else None
         evaluations[named.name] = prepare(dataset, options, members)
         if controls:
             from vlsu.runs import prepare_controls

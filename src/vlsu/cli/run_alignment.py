@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vlsu.cli.batch_options import BatchArguments
+from vlsu.cli.chosen_models import asked_words, open_chosen, warn_where_judged
 from vlsu.cli.cost_options import CostArguments
 from vlsu.cli.engine_options import TraceFile
 from vlsu.cli.option_groups import with_option_groups
@@ -21,9 +22,7 @@ from vlsu.cli.options import (
     Out,
     WithoutImages,
     choose_models,
-    open_chosen,
     read_names,
-    warn_where_judged,
 )
 from vlsu.cli.run import app
 from vlsu.cli.run_output import show_estimates, show_run
@@ -88,8 +87,11 @@ def alignment(
     costs.check(json=json)
     (named,) = choose_models([model], asked.models)
     judges = choose_models(judge or ["judge/offline"], asked.models, "--judge")
-    chosen = open_chosen(named, asked.given())
-    panel = [open_chosen(each, judged.given(asked)) for each in judges]
+    batching = batched.given()
+    words = asked_words(batching, dry_run=dry_run)
+    chosen = open_chosen(named, asked.given(), asked=words)
+    words = asked_words(dry_run=dry_run)  # the judges are asked, whatever is in files
+    panel = [open_chosen(each, judged.given(asked), asked=words) for each in judges]
     options = AlignmentOptions(
         model=chosen.model,
         settings=chosen.settings,
@@ -104,7 +106,7 @@ def alignment(
         labels=labels,
         limit=limit,
         without_images=without_images,
-        batch=batched.given(),
+        batch=batching,
         store=stores.store,
         trace=trace,
     )

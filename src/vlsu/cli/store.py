@@ -139,7 +139,7 @@ def prune(
     from vlsu.cli.output import print_json, say
     from vlsu.errors import UsageError
     from vlsu.runs.needed import needed_by
-    from vlsu.runs.store.maintenance import pruned, store_file
+    from vlsu.runs.store.maintenance import prunable, pruned
 
     if not store.is_dir() and (store.parent / "run.yaml").exists():
         store = store.parent
@@ -155,7 +155,7 @@ def prune(
             raise UsageError(f"{question}: give --yes")
         return typer.confirm(f"{question}?", err=True)
 
-    file = store_file(store)
+    file = prunable(store)  # before a lock is made beside it
     with _kept_from_others(store):
         gone = pruned(file, needed_by(runs) if runs else None, errors=errors, agreed=agreed)
     if gone is None:

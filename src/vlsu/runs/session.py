@@ -36,7 +36,7 @@ from vlsu.runs.record import now
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.shared import shared_tokens
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
-from vlsu.runs.store.sharing import open_store
+from vlsu.runs.store.sharing import open_store, require_shareable
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["Session", "open_session"]
@@ -277,6 +277,8 @@ async def open_session(
             f"{folder.path}: no run is there whose batches could be cancelled; give the --out of "
             "the run"
         )
+    if replayed is None:
+        require_shareable(folder.responses_file, record.get("store"))
     record |= asdict(limits)
     traced = None if trace is None else Trace(trace)
     with open_files(0):  # its limit stays until the connections are closed

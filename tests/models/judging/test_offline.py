@@ -1,5 +1,6 @@
 """The embedded judge: kinds, both refusal settings, languages, hostile answers, real answers."""
 
+import ast
 import asyncio
 import importlib
 from pathlib import Path
@@ -13,7 +14,7 @@ from vlsu.data import Sample
 from vlsu.errors import UsageError
 from vlsu.models import Settings
 from vlsu.models.base import Outcome, Response
-from vlsu.models.judging import OfflineJudge, Verdict
+from vlsu.models.judging import OfflineJudge, Verdict, offline
 from vlsu.models.judging.cues import Cue, CueWords, default_cues
 from vlsu.models.judging.features import SIZE, extract
 from vlsu.models.judging.offline import (
@@ -446,3 +447,17 @@ def test_on_real_answers_it_beats_the_phrase_list_clearly(judge, monkeypatch):
     listed = [phrase_list(a.text) for a in answers]
     assert cohen_kappa_score(gold, bare) > 0.85
     assert cohen_kappa_score(gold, bare) > cohen_kappa_score(gold, listed) + 0.2
+
+
+def test_every_module_that_a_verdict_rests_on_is_part_of_the_fingerprint():
+    folder, read, left = Path(offline.__file__).parent, set[Path](), {"offline"}
+    while left:
+        name = left.pop()
+        read.add(folder / f"{name}.py")
+        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+        imported = (
+            node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+        )
+        names = {each.rpartition(".")[2] for each in imported if ".judging." in each}
+        left |= {each for each in names if folder / f"{each}.py" not in read}
+    assert read <= set(offline._CODE)

@@ -17,6 +17,7 @@ from vlsu.models.base import Raw
 from vlsu.models.batching.base import (
     BatchAnswer,
     BatchLimits,
+    BatchRefusedError,
     BatchState,
     BatchUnavailableError,
 )
@@ -313,6 +314,37 @@ def test_a_fault_that_every_request_would_meet_stops_the_run(dataset, tmp_path):
     with pytest.raises(ModelError, match="HTTP 401"):
         evaluate(dataset, model=model, out=tmp_path / "R", batch=provider.batching())
     assert len(provider.batches) == 1
+
+
+def test_a_batch_that_the_provider_refuses_is_not_out(dataset, direct, tmp_path):
+    refused = BatchRefusedError("HTTP 401: the key was revoked")
+    provider = MemoryProvider(BatchLimits(20, 10**6), faults={"submit": [None, refused]}, looks=3)
+    with pytest.raises(ModelError, match="HTTP 401"):
+        run(dataset, tmp_path / "R", provider)
+    (there,) = Journal(tmp_path / "R").open()  # the one before it, which was taken
+    assert there.id == "batch-0"
+    cancelled = run(dataset, tmp_path / "R", provider, batch=provider.batching(cancel=True))
+    assert cancelled.record["stopped"].startswith("1 batch of scripted/oracle with 20 requests")
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+
+
+def test_where_a_batch_may_have_been_taken_a_refusal_closes_nothing(dataset, direct, tmp_path):
+    refused = BatchRefusedError("HTTP 401: the key was revoked")
+    provider = MemoryProvider(faults={"submit": [LostError("broke")], "find": [refused]})
+    with pytest.raises(ModelError, match="HTTP 401"):
+        run(dataset, tmp_path / "R", provider)
+    assert len(Journal(tmp_path / "R").open()) == 1
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert not asked_twice(provider)
+
+
+def test_what_was_never_handed_in_is_not_called_cancelled(dataset, tmp_path):
+    provider = MemoryProvider(faults={"submit": [BatchUnavailableError("no connection")] * 99})
+    with pytest.raises(ModelError, match="no connection"):
+        run(dataset, tmp_path / "R", provider)
+    provider.faults.clear()
+    done = run(dataset, tmp_path / "R", provider, batch=provider.batching(cancel=True))
+    assert done.record["stopped"] == "no batch cancelled, 0 answers collected"
 
 
 def test_where_nothing_was_answered_there_is_no_result(dataset, tmp_path):

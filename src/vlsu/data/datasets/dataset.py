@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -171,15 +171,6 @@ class Dataset:
             rows = self.frame_with(ids).select(COLUMNS)
             parts = rows.collect_batches(chunk_size=batch, maintain_order=True)
             yield from map(valid_frame, parts)
-
-    def samples_with(self, ids: Iterable[str], batch: int = 8192) -> Iterator[Sample]:
-        """The samples with these identifiers, in order, read like `samples`.
-
-        Raises:
-            DataError: As `samples`.
-        """
-        for part in self.frames_with(pl.Series("id", list(ids), dtype=pl.String()), batch):
-            yield from map(to_sample, part.iter_rows())
 
     def rows(self, batch: int = 8192) -> Iterator[Row]:
         """Every raw row in order, read like `samples`."""

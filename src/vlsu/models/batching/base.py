@@ -16,6 +16,7 @@ __all__ = [
     "BatchAnswer",
     "BatchGoneError",
     "BatchLimits",
+    "BatchRefusedError",
     "BatchService",
     "BatchState",
     "BatchUnavailableError",
@@ -109,7 +110,11 @@ class BatchUnavailableError(ModelError):
         self.full = full
 
 
-class BatchGoneError(ModelError):
+class BatchRefusedError(ModelError):
+    """The provider has answered that it does not do what it was asked for, now or later."""
+
+
+class BatchGoneError(BatchRefusedError):
     """The provider knows nothing of what it was asked for (404), under the key that was given."""
 
 

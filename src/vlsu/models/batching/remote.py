@@ -12,7 +12,12 @@ import orjson
 from vlsu._text import collapsed_line
 from vlsu.errors import ModelError
 from vlsu.models.base import ImageSource, Raw, Request
-from vlsu.models.batching.base import BatchAnswer, BatchGoneError, BatchUnavailableError
+from vlsu.models.batching.base import (
+    BatchAnswer,
+    BatchGoneError,
+    BatchRefusedError,
+    BatchUnavailableError,
+)
 from vlsu.models.batching.lines import answer, unreadable
 from vlsu.models.bodies.json_bodies import parse_json
 from vlsu.models.formats.wire import Tree, parse_object
@@ -189,7 +194,7 @@ class RemoteBatches:
         fault = self._model.read(Raw(reply.status, body)).fault
         message = f"HTTP {reply.status}" if fault is None else fault.message
         if fault is None or not fault.retry:
-            kind = BatchGoneError if reply.status == 404 else ModelError
+            kind = BatchGoneError if reply.status == 404 else BatchRefusedError
             return kind(f"{self._model.spec}: {message}")
         limits = wire.rate_limits(reply.header, body, time.time())
         wait_s = limits.retry_after_s or limits.wait_s() or None

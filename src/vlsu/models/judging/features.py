@@ -11,18 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlsu.models.judging.cues import Ask, Cue, CueWords, Span
+from vlsu.models.judging.grams import GRAMS, gram_buckets, gram_hashes
 from vlsu.models.judging.text import BREAK, broken, plain, unquoted
 
-__all__ = ["BUCKETS", "DENSE", "SIZE", "Features", "extract"]
+__all__ = ["DENSE", "SIZE", "Features", "extract"]
 
-#: Buckets of the hashed n-grams of each part of an answer: its opening, the rest, and what stands
-#: before and after its first words of declining.
-BUCKETS: Mapping[str, int] = {
-    "opening": 1 << 13,
-    "rest": 1 << 12,
-    "before": 1 << 10,
-    "after": 1 << 11,
-}
 #: Characters read; an answer declines in its first sentences, if at all.
 READ = 1500
 #: Characters of a question that are read.
@@ -31,10 +24,8 @@ READ_QUESTION = 600
 OPENING = 140
 #: Characters before and after words of declining that say who declines what.
 BEFORE, AFTER = 24, 32
-_GRAM_LENGTHS = (2, 3, 4, 5)  # each one more than the one before
 #: Length of the n-grams by which an answer is compared with its question.
 _SHARED = 4
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 #: Lengths, in plain characters, between which an answer's length is binned.
 _LENGTH_EDGES = (12, 40, 70, 110, 170, 260, 400, 700)
 #: The same for what follows the words of declining, and for the sentence that holds them.
@@ -160,7 +151,6 @@ DENSE: tuple[str, ...] = (
     *(f"{one}_and_{other}" for at, one in enumerate(_PAIRED) for other in _PAIRED[at + 1 :]),
 )
 _PAIRS = np.triu_indices(len(_PAIRED), 1)
-GRAMS = sum(BUCKETS.values())
 SIZE = GRAMS + len(DENSE)
 _AT = {name: number for number, name in enumerate(DENSE)}
 
@@ -170,7 +160,7 @@ class Features:
     """A sparse vector of length `SIZE`.
 
     Attributes:
-        indices: Shape (n,), increasing: n-grams by part as in `BUCKETS`, then `DENSE`.
+        indices: Shape (n,), increasing: hashed n-grams by part (`BUCKETS`), then `DENSE`.
         values: Shape (n,). N-grams of a part have length 1 together.
     """
 
@@ -201,7 +191,7 @@ def extract(answer: str, cues: CueWords, question: str | None = None) -> Feature
     if question is not None:
         asked = plain(question[:READ_QUESTION])
         given = plain(_GIVEN.split(question[:READ_QUESTION], maxsplit=1)[-1])
-    hashes = _hashes(text)
+    hashes = gram_hashes(text)
     shared = _ask(dense, hashes[_SHARED], asked, given, cues, spans)
     parts = {"opening": (0, OPENING), "rest": (OPENING, len(text))}
     if declining:
@@ -213,7 +203,7 @@ def extract(answer: str, cues: CueWords, question: str | None = None) -> Feature
         first, last = declining[0][0], max(end for at, end in declining if at < declining[0][1])
         parts["before"] = (max(0, first - BEFORE), first + 2)
         parts["after"] = (last - 2, last + AFTER)
-    grams, values = _grams(hashes, parts)
+    grams, values = gram_buckets(hashes, parts)
     filled = np.flatnonzero(dense)
     return Features(
         indices=np.concatenate([grams, GRAMS + filled]),
@@ -290,7 +280,7 @@ def _ask(
 
 def _among(here: NDArray[np.uint64], text: str) -> NDArray[np.bool_]:
     """Which of these n-grams a plain text has too."""
-    there = np.sort(_hashes(text)[_SHARED])
+    there = np.sort(gram_hashes(text)[_SHARED])
     if not len(there) or not len(here):
         return np.zeros(len(here), dtype=bool)
     at = np.minimum(np.searchsorted(there, here), len(there) - 1)
@@ -395,34 +385,3 @@ def _bin(dense: NDArray[np.float64], name: str, edges: Sequence[int], value: flo
 
 def _mean(values: NDArray[np.bool_]) -> float:
     return int(np.count_nonzero(values)) / len(values) if len(values) else 0.0
-
-
-def _hashes(text: str) -> dict[int, NDArray[np.uint64]]:
-    """Length of n-grams -> a hash of each, by where it begins."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    hashes = codes.astype(np.uint64)
-    found = {}
-    for length in _GRAM_LENGTHS:
-        # A rolling polynomial over code points, unsigned and wrapping: the same on every machine.
-        hashes = hashes[:-1] * _MULTIPLIER + codes[length - 1 :]
-        found[length] = (hashes ^ (hashes >> np.uint64(29))) * _MULTIPLIER
-    return found
-
-
-def _grams(
-    hashes: Mapping[int, NDArray[np.uint64]], parts: Mapping[str, tuple[int, int]]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Increasing buckets of the n-grams that lie within each part, and their values."""
-    held = np.zeros(GRAMS, dtype=bool)
-    offset = 0
-    weights = []
-    for name, buckets in BUCKETS.items():
-        begin, end = parts.get(name, (0, 0))
-        shift = np.uint64(64 - (buckets.bit_length() - 1))
-        here = held[offset : offset + buckets]
-        for length, mixed in hashes.items():
-            here[mixed[begin : max(begin, end - length + 1)] >> shift] = True
-        found = int(np.count_nonzero(here))
-        weights.append(np.full(found, 1 / np.sqrt(max(found, 1))))
-        offset += buckets
-    return np.flatnonzero(held), np.concatenate(weights)

@@ -37,7 +37,10 @@ _REDIRECTION = KINDS.index(ResponseKind.SAFE_REDIRECTION)
 
 #: The files of this package on which a verdict rests.
 _CODE = (
-    *(Path(__file__).with_name(f"{name}.py") for name in ("cues", "features", "offline", "text")),
+    *(
+        Path(__file__).with_name(f"{name}.py")
+        for name in ("cues", "features", "grams", "offline", "text")
+    ),
     Path(response_kinds.__file__),
 )
 

@@ -35,6 +35,7 @@ from vlsu.runs.batching.provider import (
     LONGEST_PAUSE_S,
     DownError,
     InterruptedByUserError,
+    NotTakenError,
     Provider,
     UnknownStateError,
     server_of,
@@ -169,15 +170,16 @@ class BatchAsker:
 
     async def _cancel(self, chunks: Iterator[Chunk]) -> None:
         """Have what is out cancelled, and collect what was answered by then."""
-        words, before = in_words(self._journal.open(self._model.spec)), self._store.count()
+        before, there = self._store.count(), list[SubmittedBatch]()
         for batch in list(self._open.values()):
-            if not await cancel(self._provider, self._journal, batch):
-                self._close(batch, "failed")
-                await self._provider.tidied(batch)
+            if await cancel(self._provider, self._journal, batch):
+                there.append(batch)
+            else:
+                await self._nothing_came(batch)
         await self._wait()
         seen: set[str] = set()
         if any(self._to_ask(chunk, seen, first=True) for chunk in chunks):
-            came = f"{words} cancelled, {self._store.count() - before} answers collected"
+            came = f"{in_words(there)} cancelled, {self._store.count() - before} answers collected"
             self._tally.stopped = Stop(StopReason.CANCELLED, came)
 
     # Handing in
@@ -281,6 +283,11 @@ class BatchAsker:
         except BatchUnavailableError as error:
             await self._not_accepted(batch, str(error), retry=True)
             return
+        except (
+            NotTakenError
+        ) as error:  # by a wrong key, say: nothing is out that could be cancelled
+            await self._nothing_came(batch, str(error))
+            raise
         if made is not None:
             self._journal.submitted(batch, made.id)
 
@@ -376,9 +383,7 @@ class BatchAsker:
         Raises:
             ModelError: They will not be either.
         """
-        batch.message = message
-        self._close(batch, "failed")
-        await self._provider.tidied(batch)
+        await self._nothing_came(batch, message)
         self._left += 1
         if self._cut:  # by another batch of this round
             return
@@ -393,6 +398,12 @@ class BatchAsker:
             self._drafting.halve(batch.requests)
         pause_s = self._options.pause_s * 2.0 ** (self._refused - 1)
         await self._provider.rest(min(pause_s, LONGEST_PAUSE_S))
+
+    async def _nothing_came(self, batch: SubmittedBatch, why: str = "") -> None:
+        """Close a batch that the provider has not, or does not process."""
+        batch.message = why
+        self._close(batch, "failed")
+        await self._provider.tidied(batch)
 
     def _close(self, batch: SubmittedBatch, state: State) -> None:
         del self._open[batch.label]

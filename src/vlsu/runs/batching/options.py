@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlsu._arguments import require_kinds
+from vlsu._files import is_regular
 from vlsu.errors import UsageError
 from vlsu.models.base import Model
 from vlsu.models.batching.base import BatchService
@@ -31,14 +32,17 @@ def require_batches(model: Model, batching: Batching | None) -> None:
 
     Raises:
         UsageError: It has none, or the files cannot be written or read.
+        DataError: The first line of the results is none.
     """
     if batching is None:
         return
     if batching.by_files:
         from vlsu.models.batching.vllm_file import BatchFiles, check_files
 
-        BatchFiles(model)
+        files = BatchFiles(model)
         check_files(batching.file, batching.results)
+        if batching.results is not None and is_regular(batching.results):
+            next(files.answers(batching.results), None)  # another file is seen by its first line
     else:
         batching.services(model)
 

@@ -12,7 +12,13 @@ from typing import TypeVar
 
 from vlsu.errors import ModelError, RunError
 from vlsu.models.base import Model
-from vlsu.models.batching.base import Batch, BatchService, BatchState, BatchUnavailableError
+from vlsu.models.batching.base import (
+    Batch,
+    BatchRefusedError,
+    BatchService,
+    BatchState,
+    BatchUnavailableError,
+)
 from vlsu.runs.asking.progress import Progress
 from vlsu.runs.batching.journal import Journal, SubmittedBatch
 from vlsu.runs.batching.options import Batching
@@ -21,6 +27,7 @@ __all__ = [
     "LONGEST_PAUSE_S",
     "DownError",
     "InterruptedByUserError",
+    "NotTakenError",
     "Provider",
     "UnknownStateError",
     "server_of",
@@ -49,6 +56,10 @@ def server_of(model: Model) -> str:
 
 class DownError(ModelError):
     """The provider has not answered for too long."""
+
+
+class NotTakenError(ModelError):
+    """The provider has refused a batch, and so has none of it."""
 
 
 class UnknownStateError(ModelError):
@@ -172,7 +183,8 @@ class Provider:
         Raises:
             BatchUnavailableError: It is more than it takes, and nothing is there to wait for.
             DownError: It takes none for too long.
-            ModelError: It refuses it.
+            NotTakenError: It refuses it.
+            ModelError: It does not say whether it has it.
             RunError: The file of its requests is gone.
         """
         since, failures = self._down_since, 0
@@ -197,6 +209,8 @@ class Provider:
                 )
                 if not made.id:  # it may have been taken, and is looked for
                     raise BatchUnavailableError("the server's answer names no batch")
+            except BatchRefusedError as error:
+                raise NotTakenError(str(error)) from None
             except BatchUnavailableError as error:
                 if waiting:
                     return None

@@ -185,10 +185,16 @@ class Ensemble:
         """
         self._require_askable()
         folder = RunFolder(out)
+        self._require_stores(folder)
         with folder.locked():
             folder.check_same(self._record())
             ResponseStore(folder.responses_file).close()
             self._check_members(folder)
+
+    def _require_stores(self, folder: RunFolder) -> None:
+        for run in self.runs:
+            if run.evaluation is not None:
+                run.evaluation.require_store(folder.path / run.folder)
 
     def _check_members(self, folder: RunFolder) -> None:
         for run in self.runs:
@@ -219,6 +225,7 @@ class Ensemble:
         folder, record = RunFolder(out), self._record()
         if not folder.record_file.exists():
             self._require_askable()  # before the folder is made
+        self._require_stores(folder)
         budget = self.options.limits.budget() if budget is None else budget
         with folder.locked(), interrupted_at_once():
             folder.check_same(record)

@@ -18,7 +18,16 @@ from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.store.tables import Batch
 from vlsu.runs.writing import sync_folder
 
-__all__ = ["Contents", "Verified", "contents", "merged_into", "pruned", "store_file", "verified"]
+__all__ = [
+    "Contents",
+    "Verified",
+    "contents",
+    "merged_into",
+    "prunable",
+    "pruned",
+    "store_file",
+    "verified",
+]
 
 #: Rows of failed attempts copied at a time.
 _ROWS = 500
@@ -33,6 +42,18 @@ def store_file(path: Path) -> Path:
     file = path / "responses.sqlite" if path.is_dir() else path
     if not file.is_file():
         raise RunError(f"{path}: no store of responses; give a run folder or its responses.sqlite")
+    return file
+
+
+def prunable(path: Path) -> Path:
+    """The same of a store that is to be written to.
+
+    Raises:
+        RunError: There is none, or another file, which would be moved away as damaged.
+    """
+    file = store_file(path)
+    if not may_be_store(file):
+        raise RunError(f"{file}: no store of responses; give a run folder or its responses.sqlite")
     return file
 
 
@@ -226,9 +247,7 @@ def pruned(
     Raises:
         RunError: It is damaged, or cannot be written.
     """
-    file = store_file(path)
-    if not may_be_store(file):  # which would be written to, or moved away as damaged
-        raise RunError(f"{file}: no store of responses; give a run folder or its responses.sqlite")
+    file = prunable(path)
     with closing(ResponseStore(file)) as store:  # which takes up a log that a kill has left
         gone = 0
         if needed is not None:
@@ -249,9 +268,10 @@ def _written_anew(file: Path) -> Iterator[ResponseStore]:
     """A new store that takes a file's place when all is written."""
     fresh = file.with_name(f".{file.name}.new")
     whole = fresh, beside(fresh, "-wal"), beside(fresh, "-shm")
-    for left in whole:  # by one that was killed
-        left.unlink(missing_ok=True)
     try:
+        for left in whole:  # by one that was killed
+            left.unlink(missing_ok=True)
+        fresh.touch()  # what cannot be made is said of the file itself
         with closing(ResponseStore(fresh)) as store:
             yield store
         for left in (beside(file, "-wal"), beside(file, "-shm")):  # of reading the old file

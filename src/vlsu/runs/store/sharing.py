@@ -14,7 +14,7 @@ from vlsu.runs.store.tables import Batch, StoredRow
 from vlsu.runs.store.usage import TAKEN_OVER
 from vlsu.runs.writing import locked_file
 
-__all__ = ["SharingStore", "open_store", "open_to_read"]
+__all__ = ["SharingStore", "open_store", "open_to_read", "require_shareable"]
 
 
 class SharingStore(ResponseStore):
@@ -36,7 +36,7 @@ class SharingStore(ResponseStore):
     def __init__(self, path: Path, behind: Path, *, only_read: bool = False) -> None:
         with ExitStack() as opened:
             if not only_read:
-                _require_shareable(path, behind)
+                require_shareable(path, behind)
                 opened.enter_context(locked_file(behind))
             elif _same(path, behind):
                 raise RunError(f"{path.parent}: is the run to judge again; choose another --out")
@@ -138,8 +138,9 @@ def open_to_read(own: Path, behind: str | Path | None) -> ResponseStore | None:
     """The same to read; `None` where neither is there.
 
     Raises:
-        RunError: One is damaged.
+        RunError: One is damaged, or the other one as `require_shareable`.
     """
+    require_shareable(own, behind)
     there = [Path(file) for file in (own, behind) if file is not None and Path(file).exists()]
     if len(there) == 2:
         return _SharingReader(there[0], there[1])
@@ -152,15 +153,26 @@ def _taken_over(row: StoredRow) -> StoredRow:
     return (key, spec, TAKEN_OVER, *counts)
 
 
-def _require_shareable(own: Path, behind: Path) -> None:
+def require_shareable(own: Path, behind: str | Path | None) -> None:
     """Refuse what is no store of its own, before anything is made of it.
 
     A damaged store is replaced by what can be read of it, so a file of another kind would be moved
     away, and another program's database written to.
+
+    Args:
+        own: The run's own store; its folder, which need not be there yet, may hold both.
+        behind: The other one; `None` if there is none.
+
+    Raises:
+        RunError: It is a folder, another file or a run's own store, or cannot be made.
     """
+    if behind is None:
+        return
+    behind = Path(behind)
     if behind.is_dir():
         raise RunError(f"{behind}: is a folder; give the name of a file to --store")
-    if not behind.absolute().parent.is_dir():
+    folder = behind.absolute().parent
+    if not folder.is_dir() and folder != own.absolute().parent:
         raise RunError(f"{behind}: its folder does not exist; make it, or give another --store")
     if behind.absolute() == own.absolute() or (behind.exists() and _same(own, behind)):
         raise RunError(f"{behind}: is this run's own store; leave out --store, or give another")

@@ -94,8 +94,7 @@ class Asking:
         if swaps is not None:
             self.needed += swaps.different(dataset, whole)
         session.progress.begin(self.needed)
-        if fresh is whole:
-            self._say_stored(min(session.stored_before, self.needed))
+        self._say_stored(min(session.stored_before, self.needed))
         if self._replay is not None:
             await self._replay.take_over(plan(dataset, fresh, task, self._keys), session)
             return True

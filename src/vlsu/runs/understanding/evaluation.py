@@ -39,6 +39,7 @@ from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import open_session
+from vlsu.runs.store.sharing import require_shareable
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
 from vlsu.runs.understanding.first_pass import first_pass
@@ -226,10 +227,19 @@ class Evaluation:
             DataError: Images have not been fetched, or samples are not valid.
         """
         self._require_askable()
+        self.require_store(out)
         folder = RunFolder(out)
         with folder.locked():
             folder.check_same(self._record())
             ResponseStore(folder.responses_file).close()
+
+    def require_store(self, out: str | Path) -> None:
+        """Refuse a shared store with which no run in this folder could work.
+
+        Raises:
+            RunError: It is none, or cannot be made.
+        """
+        require_shareable(RunFolder(out).responses_file, self.options.store)
 
     def _require_askable(self) -> None:
         asked = self.task.modalities
@@ -258,8 +268,10 @@ class Evaluation:
     async def _run(self, folder: RunFolder, progress: Progress, budget: Budget | None) -> Run:
         record = self._record()
         replay = None if self.options.replay is None else Replay(self.options.replay, self.model)
-        if fresh := not folder.record_file.exists():
-            self._require_askable()  # before the folder is made
+        swaps = None
+        if fresh := not folder.record_file.exists():  # refuse before the folder is made
+            self._require_askable()
+            swaps = self._swaps()
         async with open_session(
             folder,
             record,
@@ -275,6 +287,7 @@ class Evaluation:
                 return finished
             if not fresh:
                 self._require_askable()
+                swaps = self._swaps()
             log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
             session.begin()
             asked = self.dataset, self.model, self.policy, self.task, self.options.limits
@@ -282,7 +295,6 @@ class Evaluation:
             parts = partial(PartsJudge.of, *made)
             asking = Asking(*asked, session, self.options.draws, self._system, replay, parts)
             if self.sampling is None:
-                swaps = self._swaps()
                 if await asking.ask(self.subset, self.subset, swaps):
                     await self._conclude(folder, asking, self.subset, swaps=swaps)
             elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
