@@ -159,9 +159,6 @@ class SecureConnection(Connection):
     # Sending
 
     def _write(self, pieces: Body) -> None:
-        if not self._paused and not self._unsent and sum(map(len, pieces)) <= PIECE:
-            self._write_at_once(b"".join(pieces))
-            return
         small: list[bytes] = []
         for piece in pieces:
             if len(piece) <= PIECE // 2:  # several at once
@@ -175,15 +172,6 @@ class SecureConnection(Connection):
         if small:
             self._unsent.append(memoryview(b"".join(small)))
         self._encrypt()
-
-    def _write_at_once(self, small: bytes) -> None:
-        """Encrypt and write a request without a large image, as nearly all texts are."""
-        try:
-            self._tls.write(small)
-        except ssl.SSLError as error:
-            self._break(error)
-        else:
-            self._flush()
 
     def _encrypt(self) -> None:
         """Encrypt and write as much as the socket takes."""
