@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from vlsu._text import collapsed_line
@@ -104,6 +103,8 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._discovered:
             return
+        from importlib.metadata import entry_points  # imports much, for the names of other packages
+
         self._discovered = True
         for point in entry_points(group=f"vlsu.{self.kind}s"):
             self._lazy.setdefault(point.name, f"{point.module}:{point.attr}")

@@ -77,6 +77,7 @@ def test_a_run_imports_what_it_asks_with_and_nothing_for_later(dataset, tmp_path
     modules = imported(*command, "--base-url", "http://127.0.0.1:9/v1", "--dry-run", "--json")
     assert {"vlsu.runs.understanding.evaluation", "vlsu.runs.session"} <= modules
     assert not modules & {
+        "pydantic",
         "vlsu.data.importers",
         "vlsu.data.importing.pipeline",
         "vlsu.models.batching.vllm_file",
@@ -94,6 +95,7 @@ def test_a_run_imports_what_it_asks_with_and_nothing_for_later(dataset, tmp_path
 LATER = {
     "PIL",
     "numpy",
+    "pydantic",
     "rich",
     "vlsu.analysis.results",
     "vlsu.analysis.stats",

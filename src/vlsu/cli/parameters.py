@@ -9,10 +9,12 @@ import os
 import re
 import types
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo, OptionInfo
 
 from vlsu.errors import UsageError
@@ -28,6 +30,9 @@ _LONGEST_PATH, _LONGEST_NAME = 4095, 255
 _REPEATED = 60
 
 _Parser = Callable[[Any], Any]
+#: What a parameter with one value can have, as given or by default.
+_ONE = (str, int, float, Path)
+_Process = Callable[[Any, Any], Any]
 
 
 def read_strictly(app: typer.Typer) -> None:
@@ -36,9 +41,11 @@ def read_strictly(app: typer.Typer) -> None:
     Whatever the version of the library beneath, a wrong value is an error of ours: one line that
     names the option, the value and what is wanted.
     """
+    app.info.cls = _Group
     for command in app.registered_commands:
         if command.callback is not None:
             _read_strictly(command.callback)
+            command.cls = _Command
     for group in app.registered_groups:
         if group.typer_instance is not None:
             read_strictly(group.typer_instance)
@@ -59,6 +66,63 @@ def _read_strictly(callback: Callable[..., Any]) -> None:
     signature = inspect.signature(callback)
     read = [each.replace(annotation=hints[name]) for name, each in signature.parameters.items()]
     callback.__signature__ = signature.replace(parameters=read)  # type: ignore[attr-defined]
+
+
+class _Reading:
+    """Has the parameters of a command or group read by the parsers of this module, directly.
+
+    Newer versions of the library import Pydantic and build a validator for each parameter, given or
+    not: a fifth of the time before a run's first request.
+    """
+
+    callback: Callable[..., Any] | None
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, ``--help`` among them."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        hints = getattr(self.callback, "__annotations__", {})
+        for each in parameters:
+            if "process_value" not in vars(each):
+                about = get_args(hints.get(each.name))
+                parser = next(filter(None, map(_parser_of, about)), None)
+                each.process_value = partial(_process_value, each, parser, each.process_value)
+        return parameters
+
+
+class _Command(_Reading, TyperCommand):
+    """A command whose parameters are read here."""
+
+
+class _Group(_Reading, TyperGroup):
+    """A group whose parameters are read here."""
+
+
+def _parser_of(about: object) -> _Parser | None:
+    return about.parser if isinstance(about, OptionInfo | ArgumentInfo) else None
+
+
+def _process_value(
+    parameter: Any, parser: _Parser | None, otherwise: _Process, context: Any, value: Any
+) -> Any:
+    """The value that a command is called with; what is lacking or has no parser, the library reads.
+
+    Args:
+        parameter: The option or argument.
+        parser: Reads one value of it.
+        otherwise: The library's reading.
+        context: Of the command.
+        value: A text or several, as given; else the default.
+    """
+    several = parameter.multiple or parameter.nargs == -1
+    if value is None and not parameter.required:
+        read: Any = () if several else None
+    elif parser is not None and several and value and isinstance(value, list | tuple):
+        read = [parser(each) for each in value]
+    elif parser is not None and not several and parameter.nargs == 1 and isinstance(value, _ONE):
+        read = parser(value)
+    else:
+        return otherwise(context, value)
+    return read if parameter.callback is None else parameter.callback(context, parameter, read)
 
 
 def _element(kind: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -15,10 +16,12 @@ import trustme
 
 from tests.models.http.test_http_clients import BODY, Server, in_loop, says, whole
 from tests.support import tls
+from tests.support.values import present
 from vlsu.models.base import Raw
 from vlsu.models.http import client as clients
 from vlsu.models.http.client import HttpClient, is_simple_https
-from vlsu.models.http.tls import HIGH_WATER, trusted_context
+from vlsu.models.http.direct import DirectTransport
+from vlsu.models.http.tls import HIGH_WATER, SecureConnection, TlsClient, trusted_context
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="left to the other client")
 
@@ -238,3 +241,68 @@ def test_a_proxy_or_an_odd_address_is_left_to_the_other_client(monkeypatch):
     assert not clients.is_simple_https("https://b\u00fccher.example/v1")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     assert not clients.is_simple_https("https://api.example/v1")
+
+
+def test_of_many_connections_at_once_the_first_is_opened_alone_and_the_others_resume_it():
+    reused: dict[object, bool] = {}
+
+    async def behave(visit) -> None:
+        reused[visit.writer] = visit.writer.get_extra_info("ssl_object").session_reused
+        await asyncio.sleep(0.1)
+        visit.writer.write(whole(BODY))
+
+    async def run() -> None:
+        async with Server(behave) as server:
+            http = HttpClient(server.url, {}, 10)
+            answers = await asyncio.gather(*(http.post(lambda: [b"{}"]) for _ in range(32)))
+            assert all(raw.body == BODY for raw, _ in answers)
+            await http.close()
+
+    in_loop(run())
+    assert sorted(reused.values()) == [False, *[True] * 31]
+
+
+class Closed(asyncio.Transport):
+    """Of uvloop, where the time to connect is up just when there is a connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+        self.closed = False
+
+    def is_closing(self) -> bool:
+        return False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self.closed:
+            raise RuntimeError("unable to perform operation; the handler is closed")
+        self.sent.append(bytes(data))
+
+    def abort(self) -> None:
+        self.closed = True
+
+
+def test_a_connection_that_came_too_late_is_let_go_of():
+    async def run() -> None:
+        context = present(trusted_context())
+        owner = DirectTransport("https://127.0.0.1:9/v1", {}, 10, context=context)
+        client = TlsClient(context, "127.0.0.1")
+        connection = SecureConnection(owner, asyncio.get_running_loop(), client)
+        transport = Closed()
+        connection.connection_made(transport)
+        received, answer = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = tls.of_this_machine().wrap_bio(received, answer, server_side=True)
+        while not connection.ready.done():
+            received.write(b"".join(transport.sent))
+            transport.sent.clear()
+            with contextlib.suppress(ssl.SSLWantReadError):
+                server.do_handshake()
+            connection.data_received(answer.read())
+        transport.closed = True
+        connection.abort()
+        assert not connection.reusable
+
+    in_loop(run())

@@ -32,6 +32,9 @@ from vlsu.models.http.transport import (
 
 __all__ = ["DirectTransport"]
 
+#: With TLS, seconds for which others wait at most for the first connection, whose session they then
+#: resume.
+FIRST_S = 1.0
 #: Seconds after which an idle connection is not reused: a middlebox may have dropped it.
 IDLE_S = 60.0
 
@@ -85,10 +88,12 @@ class DirectTransport:
         if loop is not self._loop:  # connections belong to the loop that opened them
             self._idle, self._deadlines, self._loop = [], {}, loop
             self._timer, self._next_check, self._held = None, float("inf"), 0
+            if self._tls is not None:
+                self._tls.first = None
         left = self._timeout_s
         if (connection := self._reusable(loop.time())) is None:
             began = loop.time()
-            connection = await self._connected(loop)
+            connection = await self._new_connection(loop)
             left -= loop.time() - began
         try:
             waiting = connection.send(self._request(make()))
@@ -153,6 +158,25 @@ class DirectTransport:
                 return connection
             connection.abort()
         return None
+
+    async def _new_connection(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        """Open a connection; with TLS the first before all others."""
+        tls = self._tls
+        if tls is None or tls.session or (tls.first is not None and tls.first.done()):
+            return await self._connected(loop)
+        if tls.first is not None:
+            await asyncio.wait([tls.first], timeout=FIRST_S)
+            return await self._connected(loop)
+        tls.first = loop.create_future()
+        began = loop.time()
+        try:
+            connection = await self._connected(loop)
+        except BaseException:
+            tls.first_opened()
+            raise
+        # What its session is resumed by comes one way later, if at all.
+        loop.call_later(loop.time() - began, tls.first_opened)
+        return connection
 
     async def _connected(self, loop: asyncio.AbstractEventLoop) -> Connection:
         connection = self._new(loop)
