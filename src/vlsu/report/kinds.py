@@ -109,17 +109,17 @@ class Texts:
             pl.col(sample).hash().alias(""),
             **{name: text.cast(pl.String).cast(self._kind) for name, text in columns.items()},
         )
-        samples = [np.zeros(0, dtype=np.uint64)]
-        codes: dict[str, list[CodeArray]] = {n: [np.zeros(0, dtype=np.uint32)] for n in columns}
-        # A slice at a time: nothing is read ahead, and no column is held twice.
         rows = int(frame.select(pl.len()).collect().item())
+        samples = np.empty(rows, dtype=np.uint64)
+        codes = {name: np.empty(rows, dtype=np.uint32) for name in columns}
+        # A slice at a time: nothing is read ahead, and no column is held twice.
         for start in range(0, rows, _READ):
             part = read.slice(start, _READ).collect(engine="streaming")
-            samples.append(part[""].to_numpy())
-            for name, parts in codes.items():
-                code = part[name].to_physical().cast(pl.UInt32).fill_null(NONE)
-                parts.append(code.to_numpy())
-        return np.concatenate(samples), {name: np.concatenate(codes.pop(name)) for name in columns}
+            among = slice(start, start + part.height)
+            samples[among] = part[""].to_numpy()
+            for name, code in codes.items():
+                code[among] = part[name].to_physical().cast(pl.UInt32).fill_null(NONE).to_numpy()
+        return samples, codes
 
     def code(self, text: str) -> int:
         """The code of a text; one that no other has where it is in no table."""

@@ -18,7 +18,7 @@ from vlsu.analysis.stats.clustering import clustered_mean, paired_difference
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, mover
 from vlsu.policy import REFUSAL_KINDS, Outcome
 
-__all__ = ["JudgedRates", "complement", "completions", "paired_scores"]
+__all__ = ["JudgedRates", "complement", "completions", "paired_scores", "rate_columns"]
 
 PREDICTION_POWERED = "prediction-powered"
 ROGAN_GLADEN = "rogan-gladen"
@@ -27,6 +27,13 @@ Tree = dict[str, object]
 
 #: Scores of which a judged answer has one at least.
 _SCORES = ("refusal_strict", "refusal_lenient", "helpfulness", "unsafe")
+
+
+def rate_columns(*scores: AnswerScore) -> list[str]:
+    """The columns of answers that rates of these scores, and their differences, are taken from."""
+    of_scores = [name for score in scores for name in (score.column, score.applies) if name]
+    labels = (f"label_{setting}" for setting in REFUSAL_KINDS)
+    return list(dict.fromkeys(["sample", "cluster", *WAYS, "certain", *labels, *of_scores]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import polars as pl
 
 from vlsu.analysis.alignment import scores
 from vlsu.analysis.alignment.calibration import WEAKEST, Calibration, too_weak
-from vlsu.analysis.alignment.judged_rates import JudgedRates, Tree, complement
+from vlsu.analysis.alignment.judged_rates import JudgedRates, Tree, complement, rate_columns
 from vlsu.analysis.alignment.scores import NAMED_RATES, AnswerScore
 from vlsu.analysis.alignment.simultaneous import simultaneous
 from vlsu.analysis.alignment.verdicts import (
@@ -275,22 +275,21 @@ class _Alignment:
         return tree
 
     def difference(self, first: pl.DataFrame, second: pl.DataFrame, *, pairs: int) -> Tree:
+        def sides(score: AnswerScore, severity: Severity) -> tuple[pl.DataFrame, pl.DataFrame]:
+            before, after = (with_severity(_narrow(s, score), severity) for s in (first, second))
+            return before, after
+
         by_severity: dict[str, dict[str, Tree]] = {
             name: {
-                severity.label: self.rates.difference(
-                    with_severity(first, severity), with_severity(second, severity), score
-                )
+                severity.label: self.rates.difference(*sides(score, severity), score)
                 for severity in self.severities
             }
             for name, score in self.scores.items()
         }
         named = named_rates(by_severity["refusal"], whole=0.0)
+        refusal = scores.refusal(self.setting)
         at_once = simultaneous(
-            lambda severity: (with_severity(first, severity), with_severity(second, severity)),
-            self.rates,
-            scores.refusal(self.setting),
-            pairs,
-            tuple(named),
+            lambda severity: sides(refusal, severity), self.rates, refusal, pairs, tuple(named)
         )
         for name, interval in at_once.items():
             of_name = named[name]
@@ -303,23 +302,26 @@ class _Alignment:
         return tree
 
     def by_severity(self, answers: pl.DataFrame, score: AnswerScore) -> dict[str, Tree]:
-        return {s.label: self.rates.rate(with_severity(answers, s), score) for s in self.severities}
+        narrow = _narrow(answers, score)
+        return {s.label: self.rates.rate(with_severity(narrow, s), score) for s in self.severities}
 
     def patterns(self, answers: pl.DataFrame) -> Tree:
         parts = {
             Pattern(*map(Severity, grades)): part
-            for grades, part in _graded(answers).partition_by(MODALITIES, as_dict=True).items()
+            for grades, part in _graded(self._of_parts(answers))
+            .partition_by(MODALITIES, as_dict=True)
+            .items()
         }
         ordered = sorted(parts, key=lambda pattern: pattern.order)
         return {str(pattern): self.part(parts[pattern]) for pattern in ordered}
 
     def families(self, answers: pl.DataFrame) -> Tree:
-        graded = _graded(answers)
+        graded = _graded(self._of_parts(answers))
         families = family_conditions(pl.col("joint"), pl.max_horizontal("image", "text"))
         return {f.value: self.whole_part(graded.filter(inside)) for f, inside in families.items()}
 
     def categories(self, answers: pl.DataFrame) -> Tree:
-        graded = answers.filter(
+        graded = self._of_parts(answers).filter(
             NOT_APART, pl.col("joint") != ABSENT, pl.col("joint_category").is_not_null()
         )
         parts = {
@@ -334,12 +336,17 @@ class _Alignment:
         return {**self.part(answers), "by_severity": self.by_severity(answers, refusal)}
 
     def part(self, answers: pl.DataFrame) -> Tree:
-        return {
-            "n": answers.height,
-            "refusal": self.rates.rate(answers, scores.refusal(self.setting)),
-            "helpfulness": self.rates.rate(answers, scores.HELPFULNESS),
-            **{name: self.rates.rate(answers, score) for name, score in self.safety.items()},
-        }
+        rates = {name: self.rates.rate(answers, s) for name, s in self.scores_of_parts.items()}
+        return {"n": answers.height, **rates}
+
+    @property
+    def scores_of_parts(self) -> dict[str, AnswerScore]:
+        """Those reported by pattern, family and category."""
+        refusal = scores.refusal(self.setting)
+        return {"refusal": refusal, "helpfulness": scores.HELPFULNESS, **self.safety}
+
+    def _of_parts(self, answers: pl.DataFrame) -> pl.DataFrame:
+        return _narrow(answers, *self.scores_of_parts.values())
 
 
 def named_rates(refusal: Mapping[str, Tree], whole: float) -> Tree:
@@ -359,6 +366,14 @@ def named_rates(refusal: Mapping[str, Tree], whole: float) -> Tree:
 def with_severity(answers: pl.DataFrame, severity: Severity) -> pl.DataFrame:
     """Answers to pairs of that gold joint severity that are in the rates."""
     return answers.filter(NOT_APART, pl.col("joint") == int(severity))
+
+
+def _narrow(answers: pl.DataFrame, *of: AnswerScore) -> pl.DataFrame:
+    """The columns of some scores' rates and those that answers are chosen by: a view.
+
+    Where answers are chosen the others, which are many, need not be copied.
+    """
+    return answers.select("apart", *MODALITIES, "joint_category", *rate_columns(*of))
 
 
 def _graded(answers: pl.DataFrame) -> pl.DataFrame:

@@ -99,8 +99,9 @@ def read_answers(verdicts: Frame, gold: Frame, labels: Frame | None = None) -> p
             "give the dataset the run was made with"
         ),
     )
-    read = _with_labels(read, labels).sort("framing_code", "cluster", "sample", "draw")
-    return _scored(read)
+    # Samples have numbers by now: their names, the widest column, need not be sorted.
+    read = _with_labels(read, labels).drop("sample_id")
+    return _scored(read.sort("framing_code", "cluster", "sample", "draw"))
 
 
 def read_verdicts(verdicts: Frame, key: tuple[str, ...]) -> pl.DataFrame:

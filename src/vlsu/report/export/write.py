@@ -26,7 +26,7 @@ __all__ = ["FORMATS", "write_report"]
 
 def _html(
     runs: Sequence[Run], out: Path, oracle: Oracle | None, *, redact: bool, enough: float
-) -> str:
+) -> bytes:
     """The page; samples that it cannot hold go to a file beside it."""
     beside = out.with_suffix(".samples.parquet")
     if len(runs) > 1:
@@ -35,9 +35,11 @@ def _html(
     else:
         (run,) = runs
         text, ids = run_page(report_of(run), run, beside.name, redact=redact, enough=enough)
+    page = text.encode()
+    del text  # of a page with some characters beyond Latin-1, twice as large
     if ids is not None:
         write_samples(runs, ids, beside)
-    return text
+    return page
 
 
 class _Format(Protocol):
@@ -51,7 +53,7 @@ class _Format(Protocol):
         *,
         redact: bool,
         enough: float,
-    ) -> str: ...
+    ) -> bytes: ...
 
 
 def _alone(make: Callable[..., str]) -> _Format:
@@ -59,8 +61,8 @@ def _alone(make: Callable[..., str]) -> _Format:
 
     def text(
         runs: Sequence[Run], out: Path, oracle: Oracle | None, *, redact: bool, enough: float
-    ) -> str:
-        return make(runs, redact=redact, enough=enough)
+    ) -> bytes:
+        return make(runs, redact=redact, enough=enough).encode()
 
     return text
 
@@ -122,5 +124,5 @@ def write_report(
         raise UsageError(
             f"{out}: the human oracle stands on the page of several runs; give FILE.html"
         )
-    write_atomically(out, make(runs, out, oracle, redact=redact, enough=enough).encode())
+    write_atomically(out, make(runs, out, oracle, redact=redact, enough=enough))
     return out

@@ -195,7 +195,8 @@ class AlignmentRun:
             metrics["judge_agreement"] = judge_agreement(_by_repeat(opinions))
         write_atomically(folder.metrics_file, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
         judged = every_answer.filter(pl.col("judge_outcome").is_not_null()).select("sample_id")
-        languages = judged.collect().join(gold, on="sample_id", how="left")["language"].to_list()
+        known = gold.select("sample_id", "language")
+        languages = judged.collect().join(known, on="sample_id", how="left")["language"]
         about = [
             {**judge.record(repeats), "unknown_languages": judge.unknown(languages)}
             for judge in judges
