@@ -84,6 +84,45 @@ def test_a_poster_is_read_with_its_spaces_and_lines(reader, ink, paper):
     assert reader.read(image) == "Summer street party\nMusic, cake and games"
 
 
+def test_lines_are_read_together_as_each_alone(reader):
+    """Their steps are classified some at a time, wherever a line ends."""
+    lines = ["Open all night", "Book a table", "No dogs today", "Feed the ducks", "Ring twice"]
+    assert reader.read(poster(*lines)).split("\n") == lines
+    assert [reader.read(poster(line)) for line in lines] == lines
+
+
+@given(length=st.integers(1, 12), data=st.data())
+def test_steps_become_text_as_their_probabilities_say(reader, length, data):
+    """By the whole softmax of each line, one line at a time."""
+    classes = st.sampled_from([0, 1, 40, 41, 42])
+    sizes = data.draw(st.lists(st.integers(1, length), min_size=1, max_size=30))
+    scores = []
+    for size in sizes:
+        line = np.zeros((size, 60), np.float32)
+        line[np.arange(size), data.draw(st.lists(classes, min_size=size, max_size=size))] = (
+            data.draw(st.sampled_from([3.0, 4.4, 4.6, 9.0]))
+        )
+        scores.append(line)
+
+    class Given:
+        def run(self, outputs, inputs):
+            return [inputs["x"]]
+
+    def alone(line):
+        shares = np.exp(line) / np.exp(line).sum(axis=1, keepdims=True)
+        best = [int(step.argmax()) for step in line]
+        kept = [i for i, each in enumerate(best) if each and (i == 0 or best[i - 1] != each)]
+        if not kept or np.mean([shares[i, best[i]] for i in kept]) < 0.6:
+            return ""
+        return "".join(reader._characters[best[i]] for i in kept).strip()
+
+    whole, reader._classifier = reader._classifier, Given()
+    try:
+        assert reader._recognise(scores) == [alone(line) for line in scores]
+    finally:
+        reader._classifier = whole
+
+
 def test_a_picture_without_writing_reads_as_nothing(reader):
     assert reader.read(scenery()) == ""
 

@@ -10,6 +10,7 @@ from vlsu.models.baseline.assets import package_file, session
 from vlsu.models.baseline.onnx_folding import simplify
 from vlsu.models.baseline.onnx_format import model, node, tensor
 from vlsu.models.baseline.onnx_graph import Graph, read_graph
+from vlsu.models.baseline.onnx_restating import take_classifier
 
 CHANNELS, SIDE = 16, 6
 NETWORKS = {
@@ -44,12 +45,22 @@ class Network:
         return self.add("Conv", source, weights, pads=(pad,) * 4, group=groups)
 
     def hard_swish(self, source: str) -> str:
-        return self.add("Mul", self.add("HardSigmoid", source), source)
+        return self.add("Mul", self.add("HardSigmoid", source, alpha=1 / 6), source)
 
-    def write(self, path, output: str) -> Graph:
+    def gate(self, source: str) -> str:
+        """``x + x * g`` with one number for each map, in either order."""
+        pooled = self.add("HardSigmoid", self.add("GlobalAveragePool", source))
+        gated = self.add("Mul", source, pooled)
+        return self.add("Add", *((source, gated) if self._names % 2 else (gated, source)))
+
+    def enlarge(self, source: str, channels: int, made: int) -> str:
+        weights, bias = self.constant(channels, made, 2, 2), self.constant(made)
+        return self.add("ConvTranspose", source, weights, bias, strides=(2, 2))
+
+    def write(self, path, output: str, shape=(1, CHANNELS, SIDE, SIDE), opset=13) -> Graph:
         self.add_output(output)
-        shape = (1, CHANNELS, SIDE, SIDE)
-        path.write_bytes(model(self._nodes, self._tensors, {"x": shape}, {"y": shape}, opset=13))
+        inputs = {"x": (1, CHANNELS, SIDE, SIDE)}
+        path.write_bytes(model(self._nodes, self._tensors, inputs, {"y": shape}, opset=opset))
         return read_graph(path)
 
     def add_output(self, output: str) -> None:
@@ -72,7 +83,19 @@ def operators(graph: Graph) -> list[str]:
 
 STEPS = st.lists(
     st.sampled_from(
-        ["scale", "shift", "scales", "shifts", "copy", "swish", "normal", "1x1", "3x3", "depthwise"]
+        [
+            "scale",
+            "shift",
+            "scales",
+            "shifts",
+            "copy",
+            "swish",
+            "gate",
+            "normal",
+            "1x1",
+            "3x3",
+            "depthwise",
+        ]
     ),
     max_size=12,
 )
@@ -94,6 +117,8 @@ def test_a_simplified_network_computes_what_it_did(tmp_path_factory, steps, bran
             last = network.add("Identity", last)
         elif step == "swish":
             last = network.hard_swish(last)
+        elif step == "gate":
+            last = network.gate(last)
         elif step == "normal":
             parts = [network.constant(CHANNELS, low=low) for low in (-1, -1, -1, 0.5)]
             last = network.add("BatchNormalization", last, *parts)
@@ -123,16 +148,64 @@ def test_scales_and_shifts_are_the_convolutions_own(tmp_path):
     assert operators(graph) == ["Conv", "Identity"]
 
 
-@pytest.mark.parametrize(("kernel", "pad", "after"), [(1, 0, []), (3, 1, ["Conv"])])
-def test_a_hard_swish_and_its_scale_are_two_passes(tmp_path, kernel, pad, after):
-    """The shift after it takes one more where the next convolution looks past the border."""
+@pytest.mark.parametrize(("kernel", "pad", "shifted"), [(1, 0, []), (3, 1, ["Conv"])])
+def test_a_hard_swish_and_its_scale_are_one_operation(tmp_path, kernel, pad, shifted):
+    """The shift after it takes a pass where the next convolution looks past the border."""
     network = Network(0)
     last = network.hard_swish(network.convolve("x", 3, 1))
-    last = network.add("Mul", network.constant(1, low=0.1), last)
+    last = network.add("Mul", network.constant(1), last)
     last = network.add("Add", last, network.constant(1))
     graph = network.write(tmp_path / "n.onnx", network.convolve(last, kernel, pad))
     simplify(graph)
-    assert operators(graph) == ["Conv", "Conv", "Clip", "Mul", *after, "Conv", "Identity"]
+    assert operators(graph) == ["Conv", "HardSwish", *shifted, "Conv", "Identity"]
+
+
+def test_a_gate_of_another_slope_is_no_hard_swish(tmp_path):
+    network = Network(0)
+    source = network.convolve("x", 1, 0)
+    last = network.add("Mul", source, network.add("HardSigmoid", source))
+    graph = network.write(tmp_path / "n.onnx", last)
+    simplify(graph)
+    assert operators(graph) == ["Conv", "HardSigmoid", "Mul", "Identity"]
+
+
+@given(seed=st.integers(0, 99), inner=st.integers(1, 5), outer=st.integers(1, 3))
+def test_a_map_enlarged_twice_is_computed_on_the_small_one(tmp_path_factory, seed, inner, outer):
+    network = Network(seed)
+    last = network.add("Relu", network.enlarge("x", CHANNELS, inner))
+    last = network.add("Sigmoid", network.enlarge(last, inner, outer))
+    graph = network.write(
+        tmp_path_factory.mktemp("onnx") / "n.onnx", last, (1, outer, 4 * SIDE, 4 * SIDE)
+    )
+    shape = (1, CHANNELS, SIDE, SIDE)
+    before = run(graph, *shape)
+    simplify(graph)
+    assert operators(graph) == ["Conv", "Relu", "Conv", "Sigmoid", "DepthToSpace", "Identity"]
+    np.testing.assert_allclose(run(graph, *shape), before, rtol=1e-4, atol=1e-5)
+
+
+def test_axes_are_stated_as_a_later_operator_set_has_them(tmp_path):
+    network = Network(0)
+    last = network.add("Unsqueeze", network.add("Squeeze", "x", axes=(0,)), axes=(0,))
+    graph = network.write(tmp_path / "n.onnx", last, opset=11)
+    before = run(graph, 1, CHANNELS, SIDE, SIDE)
+    graph.use_opset(14)
+    assert graph.opset == 14
+    assert (run(graph, 1, CHANNELS, SIDE, SIDE) == before).all()
+
+
+def test_the_classifier_apart_gives_the_same_probabilities():
+    path = package_file("ocr-recognition")
+    x = np.random.default_rng(1).normal(size=NETWORKS["ocr-recognition"]).astype(np.float32)
+    (before,) = session(path).run(None, {"x": x})
+    graph = read_graph(path)
+    simplify(graph)
+    classifier = session(take_classifier(graph).serialised())
+    (features,) = session(graph.serialised()).run(None, {"x": x})
+    (scores,) = classifier.run(None, {"x": features[0]})
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, before[0], atol=1e-4)
 
 
 def test_weights_of_two_convolutions_stay_as_they_are(tmp_path):

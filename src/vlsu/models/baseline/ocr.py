@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vlsu.models.baseline.assets import Session, package_file, session
+from vlsu.models.baseline.assets import package_file, session
 from vlsu.models.baseline.onnx_folding import simplify
-from vlsu.models.baseline.onnx_graph import read_graph
+from vlsu.models.baseline.onnx_graph import Graph, read_graph
+from vlsu.models.baseline.onnx_restating import take_classifier
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,6 +43,7 @@ _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32).reshape(3, 1, 1)
 _DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32).reshape(3, 1, 1)
 _LINE_HEIGHT = 48
 _LINE_WIDTHS = (32, 1600)  # of a scaled line, least and most
+_STEPS = 64  # classified at once: more would fill memory, fewer go through the weights more often
 _BLANK = 0  # the class that separates repeated characters
 
 
@@ -73,18 +75,19 @@ class TextReader:
     """
 
     def __init__(self) -> None:
-        self._detector = _network("ocr-detection")
-        self._recogniser = _network("ocr-recognition")
+        self._detector = session(_simplified("ocr-detection").serialised())
+        recogniser = _simplified("ocr-recognition")
+        self._classifier = session(take_classifier(recogniser).serialised())
+        self._recogniser = session(recogniser.serialised())
         characters = package_file("ocr-characters").read_text(encoding="utf-8")
         self._characters = characters.removesuffix("\n").split("\n")
 
     def read(self, image: Image.Image) -> str:
         """The text of an RGB image, lines from top to bottom; empty where there is none."""
-        lines = [
-            " ".join(text for box in line if (text := self._recognise(image, box)))
-            for line in lines_of(self._detect(image))
-        ]
-        return "\n".join(line for line in lines if line)
+        lines = lines_of(self._detect(image))
+        texts = iter(self._recognise([self._look(image, box) for line in lines for box in line]))
+        joined = [" ".join(text for _ in line if (text := next(texts))) for line in lines]
+        return "\n".join(line for line in joined if line)
 
     def _detect(self, image: Image.Image) -> list[Box]:
         scale = min(1.0, DETECTION_SIDE / max(image.size))
@@ -105,32 +108,52 @@ class TextReader:
             for box in boxes
         ]
 
-    def _recognise(self, image: Image.Image, box: Box) -> str:
-        """The text of one line; empty if the recogniser is unsure of it."""
+    def _look(self, image: Image.Image, box: Box) -> NDArray[np.float32]:
+        """What the recogniser sees in one line: features by steps from left to right."""
         line = image.crop((box.left, box.top, box.right, box.bottom))
         if box.height > 1.5 * box.width:
             line = line.rotate(90, expand=True)
         width = round(line.width * _LINE_HEIGHT / line.height)
         line = line.resize((int(np.clip(width, *_LINE_WIDTHS)), _LINE_HEIGHT))
-        pixels = np.asarray(line, dtype=np.float32)[:, :, ::-1] / 127.5 - 1
-        batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
-        (steps,) = self._recogniser.run(None, {"x": batch})
-        return self._decode(np.asarray(steps, dtype=np.float32)[0])
+        channels = np.asarray(line).transpose(2, 0, 1)[::-1]
+        batch = channels.astype(np.float32, order="C") / 127.5 - 1
+        (batched,) = self._recogniser.run(None, {"x": batch[np.newaxis]})
+        features: NDArray[np.float32] = batched[0]
+        return features
 
-    def _decode(self, steps: NDArray[np.float32]) -> str:
+    def _recognise(self, lines: Sequence[NDArray[np.float32]]) -> list[str]:
+        """The text of each line, by its features; empty if the recogniser is unsure of it."""
+        if not lines:
+            return []
+        steps = np.concatenate(lines)
+        parts = [self._classes(steps[at : at + _STEPS]) for at in range(0, len(steps), _STEPS)]
+        best, shares = (np.concatenate(each) for each in zip(*parts, strict=True))
+        ends = np.cumsum([len(line) for line in lines])[:-1]
+        return list(map(self._decode, np.split(best, ends), np.split(shares, ends)))
+
+    def _classes(self, steps: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The likeliest class of each step, and its probability unless that is the blank."""
+        (scores,) = self._classifier.run(None, {"x": steps})
+        best = scores.argmax(axis=1)
+        shares = np.zeros(len(best), np.float32)
+        filled = np.flatnonzero(best != _BLANK)
+        above = scores[filled] - scores[filled, best[filled], np.newaxis]
+        shares[filled] = 1 / np.exp(above, out=above).sum(axis=1)
+        return best, shares
+
+    def _decode(self, best: NDArray[np.intp], shares: NDArray[np.float32]) -> str:
         """Best-path decoding of CTC outputs: drop repeats, then blanks."""
-        best = steps.argmax(axis=1)
         kept = (best != _BLANK) & np.concatenate([[True], best[1:] != best[:-1]])
-        if not kept.any() or steps[kept, best[kept]].mean() < LINE_THRESHOLD:
+        if not kept.any() or shares[kept].mean() < LINE_THRESHOLD:
             return ""
         return "".join(self._characters[index] for index in best[kept]).strip()
 
 
-def _network(name: str) -> Session:
-    """One of the two networks, simplified: this halves its time."""
+def _simplified(name: str) -> Graph:
+    """One of the two networks, simplified: this takes more than half of its time away."""
     graph = read_graph(package_file(name))
     simplify(graph)
-    return session(graph.serialised())
+    return graph
 
 
 def regions(probabilities: NDArray[np.float32]) -> list[Box]:

@@ -11,13 +11,14 @@ What is computed stays the same but for rounding.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlsu.models.baseline.onnx_graph import Graph, Node
+from vlsu.models.baseline.onnx_restating import restate_enlarging, restate_gates
 
 __all__ = ["simplify"]
 
@@ -26,6 +27,8 @@ _Floats = NDArray[np.float32]
 _OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1}
 #: A weight below this changes no sum of floats of 24 bits that is large enough to be of use.
 _NEGLIGIBLE = 1e-20
+_HARD_SWISH_OPSET = 14  # the first that has it
+_SLOPE_ERROR = 1e-7  # of a float that stands for a sixth
 _BN_EPSILON = 1e-5  # where a batch normalisation states none
 
 
@@ -34,6 +37,8 @@ def simplify(graph: Graph) -> None:
     _drop_identities(graph)
     _fold_into_convolutions(graph)
     _restate_hard_swishes(graph)
+    restate_gates(graph)
+    restate_enlarging(graph)
     used = {name for node in graph.nodes for name in node.inputs}
     graph.constants = {
         name: np.where(np.abs(values) < _NEGLIGIBLE, np.float32(0), values)
@@ -59,12 +64,12 @@ def _drop_identities(graph: Graph) -> None:
 
 
 def _fold_into_convolutions(graph: Graph) -> None:
-    readers = _readers(graph)
+    readers = graph.readers()
     folded = set()
     for node in graph.nodes:
         if node.operator not in _OUTPUT_AXIS or not _is_plain(graph, node, readers):
             continue
-        while (reader := _only_reader(graph, node.outputs[0], readers)) is not None:
+        while (reader := graph.only_reader(node.outputs[0], readers)) is not None:
             channels = graph.constants[node.inputs[1]].shape[_OUTPUT_AXIS[node.operator]]
             if (affine := _affine(graph, reader, node.outputs[0], channels)) is None:
                 break
@@ -137,12 +142,13 @@ def _set_bias(graph: Graph, node: Node, bias: _Floats) -> None:
 
 
 def _restate_hard_swishes(graph: Graph) -> None:
-    """Write each as a convolution of single pixels with a clip, and one product.
+    """Name each, so that it is done with the convolution before it.
 
-    Both stay in the layout of convolutions. The scale is that of the clip; the shift goes into the
-    convolutions that follow, if they look at nothing outside the map, which is not shifted.
+    What scales and shifts it goes into the convolutions that follow; a shift, only if they look at
+    nothing outside the map, which is not shifted.
     """
-    readers = _readers(graph)
+    graph.use_opset(_HARD_SWISH_OPSET)
+    readers = graph.readers()
     made_by = {name: node for node in graph.nodes for name in node.outputs}
     instead: dict[int, list[Node]] = {}
     for gate in graph.nodes:
@@ -153,7 +159,7 @@ def _restate_hard_swishes(graph: Graph) -> None:
             continue
         for node in (gate, *found.replaced):
             instead[id(node)] = []
-        instead[id(found.replaced[-1])] = _spelt_out(graph, gate, found, readers)
+        instead[id(found.replaced[-1])] = _named(graph, gate, found, readers)
     graph.nodes = [new for node in graph.nodes for new in instead.get(id(node), [node])]
 
 
@@ -171,7 +177,10 @@ def _hard_swish(
 ) -> _HardSwish | None:
     source = gate.inputs[0]
     maker = made_by.get(source)
-    product = _only_reader(graph, gate.outputs[0], readers)
+    slope, middle = gate.number("alpha", 0.2), gate.number("beta", 0.5)
+    if abs(slope - 1 / 6) > _SLOPE_ERROR or middle != 0.5:
+        return None
+    product = graph.only_reader(gate.outputs[0], readers)
     if product is None or product.operator != "Mul":
         return None
     if maker is None or maker.operator != "Conv" or maker.inputs[1] not in graph.constants:
@@ -181,11 +190,11 @@ def _hard_swish(
     replaced, factors = [product], {"Mul": 1.0, "Add": 0.0}
     for operator in factors:
         last = replaced[-1].outputs[0]
-        reader = _only_reader(graph, last, readers)
+        reader = graph.only_reader(last, readers)
         if reader is None or reader.operator != operator:
             continue
         number = _operand(graph, reader, last)
-        if number is None or number.size != 1 or (operator == "Mul" and number.item() <= 0):
+        if number is None or number.size != 1:
             continue
         replaced.append(reader)
         factors[operator] = float(number.item())
@@ -193,69 +202,59 @@ def _hard_swish(
     return _HardSwish(replaced, channels, factors["Mul"], factors["Add"])
 
 
-def _spelt_out(
+def _named(
     graph: Graph, gate: Node, found: _HardSwish, readers: dict[str, list[Node]]
 ) -> list[Node]:
-    source, name, output = gate.inputs[0], gate.outputs[0], found.replaced[-1].outputs[0]
-    steep, middle = (gate.number("alpha", 0.2), gate.number("beta", 0.5))
-    graph.constants[f"{name} zero"] = np.array(0, np.float32)
-    graph.constants[f"{name} scale"] = np.array(found.scale, np.float32)
-    limits = [f"{name} zero", f"{name} scale"]
-    shift = found.shift
-    if _take_shift(graph, output, shift, readers):
-        shift = 0.0
-    product = output if shift == 0 else f"{name} product"
-    nodes = [
-        _pixelwise(
-            graph, source, f"{name} raw", found.channels, found.scale * steep, found.scale * middle
-        ),
-        Node.of("Clip", [f"{name} raw", *limits], f"{name} gate"),
-        Node.of("Mul", [source, f"{name} gate"], product),
+    """The hard swish, and those of its scale and its shift that nobody else could take."""
+    name, output = gate.outputs[0], found.replaced[-1].outputs[0]
+    scale, shift = found.scale, found.shift
+    if convolutions := _only_convolutions(graph, output, readers):
+        if not any(any(node.integers("pads")) for node in convolutions):
+            _take_shift(graph, convolutions, shift)
+            shift = 0.0
+        if shift == 0:
+            _take_scale(graph, convolutions, scale)
+            scale = 1.0
+    if scale == 1 and shift == 0:
+        return [Node.of("HardSwish", gate.inputs, output)]
+    return [
+        Node.of("HardSwish", gate.inputs, f"{name} raw"),
+        _pixelwise(graph, f"{name} raw", output, found.channels, scale, shift),
     ]
-    if shift:
-        nodes.append(_pixelwise(graph, product, output, found.channels, 1, shift))
-    return nodes
 
 
-def _take_shift(graph: Graph, name: str, shift: float, readers: dict[str, list[Node]]) -> bool:
-    """Whether all who read a map could be made to shift it themselves, and were."""
-    convolutions = readers.get(name, [])
-    if name in graph.outputs or not all(
+def _only_convolutions(graph: Graph, name: str, readers: dict[str, list[Node]]) -> list[Node]:
+    """All who read a value, if they are convolutions with weights of their own; none otherwise."""
+    found = readers.get(name, [])
+    fit = all(
         node.operator == "Conv"
-        and not any(node.integers("pads"))
+        and node.inputs[0] == name
         and "auto_pad" not in node.attributes
         and _is_plain(graph, node, readers)
-        for node in convolutions
-    ):
-        return False
+        for node in found
+    )
+    return found if fit and name not in graph.outputs else []
+
+
+def _take_shift(graph: Graph, convolutions: Sequence[Node], shift: float) -> None:
     for node in convolutions:
         sums = graph.constants[node.inputs[1]].sum(axis=(1, 2, 3))
         _set_bias(graph, node, _bias(graph, node) + sums * np.float32(shift))
-    return True
+
+
+def _take_scale(graph: Graph, convolutions: Sequence[Node], scale: float) -> None:
+    for node in convolutions:
+        graph.constants[node.inputs[1]] = graph.constants[node.inputs[1]] * np.float32(scale)
 
 
 def _pixelwise(
     graph: Graph, source: str, output: str, channels: int, scale: float, shift: float
 ) -> Node:
-    """A map scaled and shifted by a convolution, each pixel and each channel by itself."""
+    """A map scaled and shifted by a convolution, so that it stays in the layout of convolutions."""
     weights, bias = f"{output} weights", f"{output} bias"
     graph.constants[weights] = np.full((channels, 1, 1, 1), scale, np.float32)
     graph.constants[bias] = np.full(channels, shift, np.float32)
     return Node.of("Conv", [source, weights, bias], output, kernel_shape=(1, 1), group=channels)
-
-
-def _readers(graph: Graph) -> dict[str, list[Node]]:
-    readers = defaultdict(list)
-    for node in graph.nodes:
-        for name in dict.fromkeys(node.inputs):
-            readers[name].append(node)
-    return dict(readers)
-
-
-def _only_reader(graph: Graph, name: str, readers: dict[str, list[Node]]) -> Node | None:
-    """Who reads a value, if it is one and the value is none of the network's outputs."""
-    found = readers.get(name, [])
-    return found[0] if len(found) == 1 and name not in graph.outputs else None
 
 
 def _is_plain(graph: Graph, node: Node, readers: dict[str, list[Node]]) -> bool:

@@ -7,7 +7,7 @@ here because the ``onnx`` package, wanted for nothing else, is larger than the m
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,23 +16,25 @@ __all__ = [
     "Attribute",
     "attribute_value",
     "integer_field",
+    "integers",
     "message_field",
     "model",
     "node",
     "tensor",
+    "value",
 ]
 
-Attribute = int | str | Sequence[int]
+Attribute = int | float | str | Sequence[int]
 
 _IR_VERSION = 8
-_FLOAT = 1  # TensorProto.DataType
+_FLOAT, _INT64 = 1, 7  # TensorProto.DataType
 
 
 def model(
     nodes: Sequence[bytes],
     tensors: Sequence[bytes],
-    inputs: dict[str, Sequence[int]],
-    outputs: dict[str, Sequence[int]],
+    inputs: Mapping[str, Sequence[int | None]],
+    outputs: Mapping[str, Sequence[int | None]],
     opset: int,
 ) -> bytes:
     """A whole model.
@@ -40,7 +42,7 @@ def model(
     Args:
         nodes: From `node`, in an order in which they can run.
         tensors: The constants, from `tensor`.
-        inputs: Name and shape of each float input.
+        inputs: Name and shape of each float input; a size may be left open.
         outputs: Name and shape of each float output.
         opset: Version of the default operator set.
     """
@@ -49,8 +51,8 @@ def model(
             *(message_field(1, part) for part in nodes),
             message_field(2, b"graph"),
             *(message_field(5, part) for part in tensors),
-            *(message_field(11, _value(name, shape)) for name, shape in inputs.items()),
-            *(message_field(12, _value(name, shape)) for name, shape in outputs.items()),
+            *(message_field(11, value(name, shape)) for name, shape in inputs.items()),
+            *(message_field(12, value(name, shape)) for name, shape in outputs.items()),
         ]
     )
     return (
@@ -63,7 +65,7 @@ def model(
 def node(
     operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Attribute
 ) -> bytes:
-    """One operation of the graph, with integer, text and integer-list attributes."""
+    """One operation of the graph, with attributes of numbers, of a text or of integers."""
     return b"".join(
         [
             *(message_field(1, name.encode()) for name in inputs),
@@ -89,6 +91,27 @@ def tensor(name: str, values: NDArray[np.float32]) -> bytes:
     )
 
 
+def integers(name: str, values: Sequence[int]) -> bytes:
+    """A named constant: a list of integers."""
+    return b"".join(
+        [
+            integer_field(1, len(values)),
+            integer_field(2, _INT64),
+            message_field(8, name.encode()),
+            message_field(9, struct.pack(f"<{len(values)}q", *values)),
+        ]
+    )
+
+
+def value(name: str, shape: Sequence[int | None]) -> bytes:
+    """An input or an output of floats, with its shape; a size may be left open."""
+    dimensions = b"".join(
+        message_field(1, b"" if size is None else integer_field(1, size)) for size in shape
+    )
+    kind = message_field(1, integer_field(1, _FLOAT) + message_field(2, dimensions))
+    return message_field(1, name.encode()) + message_field(2, kind)
+
+
 def message_field(field: int, payload: bytes) -> bytes:
     """A field of a text, of bytes or of a message."""
     return _varint(field << 3 | 2) + _varint(len(payload)) + payload
@@ -100,18 +123,14 @@ def integer_field(field: int, value: int) -> bytes:
 
 
 def attribute_value(value: Attribute) -> bytes:
-    """An attribute without its name: one of the fields ``i``, ``s`` and ``ints``, and its type."""
+    """An attribute without its name: field ``f``, ``i``, ``s`` or ``ints``, and its type."""
+    if isinstance(value, float):
+        return _varint(2 << 3 | 5) + struct.pack("<f", value) + integer_field(20, 1)
     if isinstance(value, int):
         return integer_field(3, value) + integer_field(20, 2)
     if isinstance(value, str):
         return message_field(4, value.encode()) + integer_field(20, 3)
     return b"".join(integer_field(8, item) for item in value) + integer_field(20, 7)
-
-
-def _value(name: str, shape: Sequence[int]) -> bytes:
-    dimensions = b"".join(message_field(1, integer_field(1, size)) for size in shape)
-    kind = message_field(1, integer_field(1, _FLOAT) + message_field(2, dimensions))
-    return message_field(1, name.encode()) + message_field(2, kind)
 
 
 def _varint(value: int) -> bytes:

@@ -7,7 +7,8 @@ field numbers are those of ``onnx.proto``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from vlsu.errors import ModelError
 from vlsu.models.baseline.onnx_format import (
     Attribute,
     attribute_value,
+    integer_field,
+    integers,
     message_field,
     tensor,
 )
@@ -27,7 +30,7 @@ __all__ = ["Graph", "Node", "read_graph"]
 
 _FLOAT = 1  # TensorProto.DataType
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # how a field is written
-_GRAPH = 7  # of ModelProto
+_GRAPH, _OPSET = 7, 8  # of ModelProto
 _NODE, _CONSTANT, _OUTPUT = 1, 5, 12  # of GraphProto
 
 
@@ -92,16 +95,31 @@ class Graph:
     Attributes:
         nodes: Its operations, in an order in which they can run.
         constants: Name -> values, of those that are floats.
-        outputs: Names of what it gives.
+        outputs: Name of each value that it gives -> what the file says of it.
         rest: What else the graph holds, as it stands in the file: inputs, other constants.
-        around: What the file holds beside the graph.
+        opset: Version of the default operator set.
+        around: What the file holds beside these.
     """
 
     nodes: list[Node]
     constants: dict[str, NDArray[np.float32]]
-    outputs: frozenset[str]
+    outputs: dict[str, bytes]
     rest: bytes
+    opset: int
     around: bytes
+
+    def readers(self) -> dict[str, list[Node]]:
+        """Of each value that is read, the operations that read it."""
+        readers = defaultdict(list)
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                readers[name].append(node)
+        return dict(readers)
+
+    def only_reader(self, name: str, readers: Mapping[str, Sequence[Node]]) -> Node | None:
+        """Who reads a value, if it is one and the value is none of the network's outputs."""
+        found = readers.get(name, [])
+        return found[0] if len(found) == 1 and name not in self.outputs else None
 
     def serialised(self) -> bytes:
         """The network as the bytes of an ONNX file."""
@@ -110,7 +128,25 @@ class Graph:
             for name, values in self.constants.items()
         )
         nodes = (message_field(_NODE, node.serialised()) for node in self.nodes)
-        return self.around + message_field(_GRAPH, b"".join([*nodes, *constants, self.rest]))
+        outputs = (message_field(_OUTPUT, stated) for stated in self.outputs.values())
+        graph = b"".join([*nodes, *constants, *outputs, self.rest])
+        opset = message_field(_OPSET, integer_field(2, self.opset))
+        return self.around + opset + message_field(_GRAPH, graph)
+
+    def use_opset(self, version: int) -> None:
+        """State the operations as a later version of the operator set has them, 13 to 17.
+
+        Each softmax must be along the last axis: others mean something else since version 13.
+        """
+        if self.opset >= version:
+            return
+        for node in self.nodes:
+            if node.operator in ("Squeeze", "Unsqueeze") and "axes" in node.attributes:
+                name = f"{node.outputs[0]} axes"
+                self.rest += message_field(_CONSTANT, integers(name, node.integers("axes")))
+                node.inputs = [*node.inputs, name]
+                del node.attributes["axes"]
+        self.opset = version
 
 
 def read_graph(path: Path) -> Graph:
@@ -121,16 +157,19 @@ def read_graph(path: Path) -> Graph:
     """
     try:
         return _graph(path.read_bytes())
-    except (ValueError, IndexError, struct.error):
+    except (ValueError, IndexError, StopIteration, struct.error):
         raise ModelError(f"{path.name}: not an ONNX model") from None
 
 
 def _graph(data: bytes) -> Graph:
-    around, rest = [], []
+    around, rest, opset = [], [], 1
     nodes: list[Node] = []
     constants: dict[str, NDArray[np.float32]] = {}
-    outputs = set()
+    outputs: dict[str, bytes] = {}
     for field in _fields(data):
+        if field.number == _OPSET and not _text(field.content, 1):
+            opset = next(each.integer for each in _fields(field.content) if each.number == 2)
+            continue
         if field.number != _GRAPH:
             around.append(field.whole)
             continue
@@ -139,13 +178,13 @@ def _graph(data: bytes) -> Graph:
                 nodes.append(_node(part.content))
             elif part.number == _CONSTANT and (floats := _floats(part.content)) is not None:
                 constants[floats[0]] = floats[1]
+            elif part.number == _OUTPUT:
+                outputs[_text(part.content, 1)] = bytes(part.content)
             else:
                 rest.append(part.whole)
-            if part.number == _OUTPUT:
-                outputs.add(_text(part.content, 1))
     if not nodes:
         raise ValueError("no operations")
-    return Graph(nodes, constants, frozenset(outputs), b"".join(rest), b"".join(around))
+    return Graph(nodes, constants, outputs, b"".join(rest), opset, b"".join(around))
 
 
 def _node(data: memoryview) -> Node:

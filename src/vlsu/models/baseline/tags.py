@@ -77,7 +77,7 @@ class Tagger:
 
         # The whole picture, squeezed: a middle crop would cut long things off.
         small = image.resize((RESOLUTION, RESOLUTION), Image.Resampling.BICUBIC)
-        pixels = (np.asarray(small, dtype=np.float32) - 127) / 128
-        batch = np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis])
-        (shares,) = self._session.run(None, {"image": batch})
+        channels = np.asarray(small).transpose(2, 0, 1)
+        batch = (channels.astype(np.float32, order="C") - 127) / 128
+        (shares,) = self._session.run(None, {"image": batch[np.newaxis]})
         return np.asarray(shares[0], dtype=np.float32)
