@@ -30,11 +30,9 @@ from vlsu.analysis.alignment.verdicts import read_answers
 from vlsu.analysis.arrays import BoolArray, IntArray
 from vlsu.analysis.comparison.alignment import alignment_comparison
 from vlsu.analysis.comparison.differences import (
-    _MIRROR,
     _SCORES,
     NOTHING,
     Difference,
-    _confusions,
 )
 from vlsu.analysis.comparison.families import (
     ALPHA,
@@ -44,6 +42,7 @@ from vlsu.analysis.comparison.families import (
     corrected,
 )
 from vlsu.analysis.comparison.metrics import PairedMetrics
+from vlsu.analysis.comparison.paired_tables import confusions, swapped
 from vlsu.analysis.comparison.understanding import RANKED
 from vlsu.analysis.stats.classification import macro_f1
 from vlsu.analysis.stats.false_discovery import false_discovery
@@ -81,14 +80,14 @@ class TestedMetrics(PairedMetrics):
             return dict.fromkeys(names, NOTHING)
         column = np.where(first.inside, first.column * 4 + second.column % 4, -1)
         resampler = Resampler(self.cells.runs[0], 1, self.seed)
-        observed = _confusions(resampler.count(column, 48))
-        swapped = _confusions(resampler.swap(column, 48, _MIRROR, SWAPS, f"{prefix}.swapped"))
+        observed = confusions(resampler.count(column, 48))
+        by_coins = swapped(resampler, column, SWAPS, f"{prefix}.swapped")
         found = {}
         for name in names:
             score = _SCORES.get(name, macro_f1)
             ends = [float(score(table)) for table in observed]
             value = ends[1] - ends[0]
-            by_chance = np.abs(score(swapped[1]) - score(swapped[0])) >= abs(value) - 1e-12
+            by_chance = np.abs(score(by_coins[1]) - score(by_coins[0])) >= abs(value) - 1e-12
             rates = [Rate(each, each, each) for each in (*ends, value)]
             p = (1 + int(by_chance.sum())) / (1 + SWAPS)
             found[name] = Difference(int(observed[0].sum()), *rates, p, None, 1.0)

@@ -38,9 +38,9 @@ def packed(entries: Iterable[Mapping[str, object]], room: int) -> tuple[str, int
     compressor = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
     data = compressor.compress(b"[")
     count, source = 0, iter(entries)
-    while batch := [_json(entry) for entry in islice(source, _BATCH)]:
+    while batch := list(islice(source, _BATCH)):
         before = compressor.copy()
-        text = ("," if count else "") + ",".join(batch)
+        text = ("," if count else "") + _json(batch)[1:-1]
         more = compressor.compress(text.encode()) + compressor.flush(zlib.Z_SYNC_FLUSH)
         if (len(data) + len(more)) * 4 / 3 > room:
             compressor = before

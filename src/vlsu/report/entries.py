@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -38,6 +39,9 @@ __all__ = [
 #: Characters of a text and of an answer in a page at most; what is cut is counted.
 TEXT_CHARACTERS = 2000
 ANSWER_CHARACTERS = 1200
+
+#: Cells of grids that are kept: few differ, and each stands in many entries.
+_CELLS = 4096
 
 #: What of an entry can be shared.
 _REDACTED = ("tag", "family", "facets", "each", "marks", "grid")
@@ -109,6 +113,7 @@ def redacted_id(sample_id: str, dataset_hash: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+@lru_cache(_CELLS)
 def severity_cell(severity: object, more: object = None) -> GridCell:
     """A severity with its colour, and what stands after it."""
     if severity is None:
@@ -116,6 +121,7 @@ def severity_cell(severity: object, more: object = None) -> GridCell:
     return {"severity": severity, **({} if more is None else {"more": more})}
 
 
+@lru_cache(_CELLS)
 def mark_cell(right: bool | None, words: str | None = None) -> GridCell:
     """Right or wrong, or other words in that colour; empty where neither is known."""
     if right is None:

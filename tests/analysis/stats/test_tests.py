@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
@@ -127,6 +127,36 @@ def test_too_few_samples_see_nothing() -> None:
     assert smallest_margin(0, 0.3) is None
     assert smallest_margin(6, 0.0) is not None
     assert smallest_margin(14, 0.1) == pytest.approx(0.506, abs=0.002)
+
+
+def by_bisection(n: int, discordance: float, alpha: float, target_power: float) -> float | None:
+    def seen(margin: float) -> bool:
+        return power(n, max(discordance, margin), margin, alpha) >= target_power
+
+    if not seen(1.0):
+        return None
+    low, high = 0.0, 1.0
+    while high - low > 1e-3 * high and high > 1e-6:
+        middle = (low + high) / 2
+        low, high = (low, middle) if seen(middle) else (middle, high)
+    return high
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 20_000),
+    st.floats(0, 1),
+    st.sampled_from([0.05, 0.0025, 0.0001]),
+    st.sampled_from([0.5, 0.8, 0.95]),
+)
+@example(10**9, 1e-7, 0.05, 0.8)
+@example(50_000, 0.0001, 0.05, 0.8)
+@example(7, 0.0, 0.05, 0.8)
+def test_the_smallest_margin_is_that_of_plain_bisection(
+    n: int, discordance: float, alpha: float, target_power: float
+) -> None:
+    found = smallest_margin(n, discordance, alpha=alpha, target_power=target_power)
+    assert found == by_bisection(n, discordance, alpha, target_power)
 
 
 def test_discordance_of_runs_that_err_apart() -> None:

@@ -32,6 +32,7 @@ from functools import partial
 import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
+from vlsu.analysis.comparison.paired_tables import confusions, swapped, two_samples
 from vlsu.analysis.stats.classification import binary_f1, class_precision, macro_f1, weighted_f1
 from vlsu.analysis.stats.effective_size import Dependence
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, bonett_price, percentiles
@@ -79,19 +80,6 @@ _SCORES: Mapping[str, _Score] = {
     **{name: _f1_of(*positive) for name, positive in _POSITIVE.items()},
     **{name: _precision_of(severity) for name, severity in _PRECISION.items()},
 }
-
-#: Gold * 16 + first's prediction * 4 + second's, and where that is when the runs are swapped.
-_TABLE = np.arange(48).reshape(3, 4, 4)
-_MIRROR: IntArray = _TABLE.swapaxes(1, 2).reshape(-1)
-
-#: Adds such a table up to the confusions of the first run and of the second; shape ``(48, 24)``.
-_SIDES: FloatArray = np.concatenate(
-    [
-        np.repeat(np.eye(12), 4, axis=0),
-        np.repeat(np.eye(12).reshape(3, 4, 12), 4, axis=0).reshape(48, 12),
-    ],
-    axis=1,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +184,7 @@ class PairedEstimator:
             return dict.fromkeys(names, NOTHING)
         column = np.where(inside, first.column * 4 + second.column % 4, -1)
         resampler = Resampler(self.cells.runs[0], REPLICATES, self.seed)
-        observed = _confusions(resampler.count(column, 48))
+        observed = confusions(resampler.count(column, 48))
         n = int(observed[0].sum())
         right = np.where(inside, first.right * 2 + second.right * 1, -1)
         found = self._dependence(right)
@@ -207,12 +195,14 @@ class PairedEstimator:
         values = {
             name: float(score(observed[1]) - score(observed[0])) for name, score in scores.items()
         }
-        added = _two_samples(observed[0].sum(axis=-1) > 0)
+        added = two_samples(observed[0].sum(axis=-1) > 0)
         clusters = self.cells.runs[0].groups
         if clusters is None or found is None:
             drawn = resampler.draw(column, 48, f"{prefix}.paired")
             rng = np.random.default_rng([self.seed, zlib.crc32(f"{prefix}.added".encode())])
-            bootstrap = _confusions(drawn + rng.poisson(added, drawn.shape))
+            some = np.flatnonzero(added)
+            drawn[:, some] += rng.poisson(added[some], (len(drawn), len(some)))
+            bootstrap = confusions(drawn)
             bounds = {
                 name: percentiles(score(bootstrap[1]) - score(bootstrap[0]), self.level)
                 for name, score in scores.items()
@@ -225,8 +215,8 @@ class PairedEstimator:
                 name: _around(values[name], variances[name], found, self.level) for name in scores
             }
         if clusters is None or len(clusters.ways) == 1:
-            swapped = resampler.swap(column, 48, _MIRROR, self.swaps, f"{prefix}.swapped")
-            ps = _by_chance(_confusions(swapped), scores, values)
+            by_coins = swapped(resampler, column, self.swaps, f"{prefix}.swapped")
+            ps = _by_chance(by_coins, scores, values)
         else:
             assert found is not None
             ps = {
@@ -273,7 +263,7 @@ class PairedEstimator:
         cells = self.cells.runs[0]
 
         def statistics(tables: FloatArray) -> FloatArray:
-            first, second = _confusions(tables)
+            first, second = confusions(tables)
             return np.stack([score(second) - score(first) for score in scores.values()], axis=-1)
 
         spread = jackknife(cells, column, 48, statistics)
@@ -342,25 +332,6 @@ def _by_chance(
         apart = np.abs(score(swapped[1]) - score(swapped[0])) >= abs(values[name]) - 1e-12
         ps[name] = (1 + int(apart.sum())) / (1 + len(apart))
     return ps
-
-
-def _confusions(tables: FloatArray | IntArray) -> tuple[FloatArray, FloatArray]:
-    """The two runs' confusions, each ``(..., 3, 4)``, of tables ``(..., 48)``."""
-    both = (tables @ _SIDES).reshape(*tables.shape[:-1], 2, 3, 4)
-    return both[..., 0, :, :], both[..., 1, :, :]
-
-
-def _two_samples(occurs: BoolArray) -> FloatArray:
-    """What is added to a table on average, ``(48,)``: a sample that each run alone has right.
-
-    Args:
-        occurs: Gold grades to spread them over, shape ``(3,)``.
-    """
-    table = np.zeros((3, 4, 4))
-    for gold in np.flatnonzero(occurs):
-        wrong = np.arange(4) != gold
-        table[gold, gold, wrong] = table[gold, wrong, gold] = 1 / (3 * occurs.sum())
-    return table.reshape(48)
 
 
 def _discordant(cells: PairedCells, column: IntArray) -> tuple[int, tuple[int, int]]:

@@ -88,11 +88,12 @@ def weighted_f1(confusion: FloatArray | IntArray) -> FloatArray:
 def _support(confusion: FloatArray | IntArray) -> FloatArray | IntArray:
     """Samples of each gold severity, shape ``(..., 3)``.
 
-    Written out, as NumPy is slow to sum the few columns of each of thousands of small tables.
+    Written out, as NumPy is slow to sum the few columns of each of thousands of small tables. In
+    one order in memory, however the tables lie: the order of later sums depends on it.
     """
     columns = np.moveaxis(confusion, -1, 0)
-    support: FloatArray | IntArray = columns[0] + columns[1] + columns[2] + columns[3]
-    return support
+    support = columns[0] + columns[1] + columns[2] + columns[3]
+    return np.ascontiguousarray(support)
 
 
 def _predicted(confusion: FloatArray | IntArray) -> FloatArray | IntArray:

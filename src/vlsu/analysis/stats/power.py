@@ -27,6 +27,8 @@ _MOST = 10**18
 _REACH = 7.5
 #: The largest number of discordant samples that is looked at exactly.
 _LARGEST = _EXACT + math.ceil(_REACH * math.sqrt(_EXACT)) + 11
+#: Margins tried to get near to the smallest, and how far beyond it, as a share of it.
+_TRIES, _BEYOND = 4, 5e-4
 _NORMAL = NormalDist()
 
 
@@ -71,12 +73,20 @@ def power(n: int, discordance: float, margin: float, alpha: float = 0.05) -> flo
     spread = math.sqrt(m[-1] * share * (1 - share))
     least = max(0, math.floor(m[0] * (1 - share) - _REACH * spread - 10))
     k = np.arange(least, most.max(initial=-1) + 1)
+    if not k.size:
+        return 0.0
     factorial = _log_factorials()
-    ways = factorial[m][:, None] - factorial[k] - factorial[np.maximum(m[:, None] - k, 0)]
-    split = ways + _times_log(k, 1 - share) + _times_log(m[:, None] - k, share)
+    better = np.arange(m[0] - k[-1], m[-1] - k[0] + 1)  # all that m - k can be
+    ways = factorial[m][:, None] - factorial[k] - _by_m(factorial[np.maximum(better, 0)], k.size)
+    split = ways + _times_log(k, 1 - share) + _by_m(_times_log(better, share), k.size)
     claimed = k <= most[:, None]
     claims = np.exp(split, where=claimed, out=np.zeros(split.shape)).sum(axis=1)
     return min(1.0, float(found @ claims))
+
+
+def _by_m(of_difference: FloatArray, size: int) -> FloatArray:
+    """What is known of m - k, by m and k, where both are ranges; a view of shape ``(M, size)``."""
+    return np.lib.stride_tricks.sliding_window_view(of_difference, size)[:, ::-1]
 
 
 @cache
@@ -164,17 +174,57 @@ def smallest_margin(
     """
     samples = int(n)
 
-    def seen(margin: float) -> bool:
-        share = discordance(margin) if callable(discordance) else max(discordance, margin)
-        return power(samples, share, margin, alpha) >= target_power
+    def share(margin: float) -> float:
+        return discordance(margin) if callable(discordance) else max(discordance, margin)
 
-    if samples < 1 or not seen(largest):
+    def at(margin: float) -> float:
+        return power(samples, share(margin), margin, alpha)
+
+    if samples < 1 or at(largest) < target_power:
         return None
+    wanted = _NORMAL.inv_cdf(target_power) - _NORMAL.inv_cdf(alpha / 2)
+    guess = wanted * math.sqrt(share(0.0) / samples)
+    missed, seen = _bracket(at, max(guess, wanted**2 / samples), largest, alpha, target_power)
     low, high = 0.0, largest
     while high - low > 1e-3 * high and high > 1e-6:
         middle = (low + high) / 2
-        low, high = (low, middle) if seen(middle) else (middle, high)
+        if missed < middle < seen and at(middle) < target_power:
+            missed = middle
+        elif missed < middle < seen:
+            seen = middle
+        low, high = (low, middle) if middle >= seen else (middle, high)
     return high
+
+
+def _bracket(
+    at: Callable[[float], float], guess: float, largest: float, alpha: float, target_power: float
+) -> tuple[float, float]:
+    """Two margins, as a rule close to each other, of which the second alone is detected.
+
+    The smaller one's power is too low, so that of all below it is: power rises with the margin.
+
+    Args:
+        at: Power at a margin.
+        guess: A margin to begin with, above 0.
+        largest: A margin that is detected.
+        alpha: Chance of a claim where there is no difference.
+        target_power: Power with which a margin counts as detected.
+    """
+    missed, seen, margin = 0.0, largest, min(guess, largest / 2)
+    wanted = _NORMAL.inv_cdf(target_power) - _NORMAL.inv_cdf(alpha / 2)
+    for _ in range(_TRIES):
+        found = at(margin)
+        if found < target_power:
+            missed = margin
+        else:
+            seen = margin
+        # In standard errors a margin grows as it does; a little further lies the other side.
+        reached = _NORMAL.inv_cdf(min(max(found, 1e-9), 1 - 1e-9)) - _NORMAL.inv_cdf(alpha / 2)
+        beyond = 1 + _BEYOND if found < target_power else 1 - _BEYOND
+        margin *= wanted / max(reached, wanted / 4) * beyond
+        if not missed < margin < seen:
+            break
+    return missed, seen
 
 
 def _discordant(n: int, discordance: float) -> tuple[IntArray, FloatArray]:

@@ -69,32 +69,28 @@ class Resampler:
             name: Of the metric the replicates are for.
         """
         kinds, repeats = self.kinds(column, size)
-        return draw_sums(kinds, repeats, self.replicates, generator(self.seed, name))
+        # Without groups each entry is a kind of its own.
+        added = None if self.cells.groups is None else kinds
+        return draw_sums(added, repeats, self.replicates, generator(self.seed, name))
 
     def swap(
-        self, column: IntArray, size: int, mirror: IntArray, times: int, name: str
+        self, column: IntArray, sums: FloatArray, mirror: IntArray, times: int, name: str
     ) -> FloatArray:
-        """A table many times, ``(times, size)``, each unit mirrored or not by a fair coin.
+        """Sums over a table many times, ``(times, F)``, each unit mirrored or not by a fair coin.
 
         Args:
             column: As for `count`; at least one sample must be in the table.
-            size: Entries of the table.
+            sums: What a sample of each entry adds, whole numbers; shape ``(size, F)``.
             mirror: The entry that each one is mirrored to, shape ``(size,)``.
             times: How often.
             name: Of the metric it is for.
         """
-        kinds, repeats = self.kinds(column, size)
+        kinds, repeats = self.kinds(column, len(sums))
         step = kinds - kinds[:, mirror]
         moves = step.any(axis=1) & (repeats > 0)
-        # What one entry gains its mirror loses, so that half of them are enough.
-        half = np.flatnonzero((np.arange(size) < mirror) & step.any(axis=0))
-        change = tossed_sums(
-            repeats[moves], step[moves][:, half], times, generator(self.seed, name)
-        )
-        tables = np.tile(repeats @ kinds[:, mirror], (times, 1))
-        tables[:, half] += change
-        tables[:, mirror[half]] -= change
-        return tables
+        change = tossed_sums(repeats[moves], step[moves] @ sums, times, generator(self.seed, name))
+        change += repeats @ kinds[:, mirror] @ sums
+        return change
 
     def kinds(self, column: IntArray, size: int) -> tuple[FloatArray, IntArray]:
         """Distinct rows of counts that a unit adds, ``(T, size)``, and the units of each kind.
@@ -135,23 +131,22 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 
 def draw_sums(
-    kinds: FloatArray, repeats: IntArray, replicates: int, rng: np.random.Generator
+    kinds: FloatArray | None, repeats: IntArray, replicates: int, rng: np.random.Generator
 ) -> FloatArray:
     """Bootstrap replicates of a sum over units of which many are equal; ``(replicates, F)``.
 
     Args:
-        kinds: What a unit of each kind adds, shape ``(T, F)``.
+        kinds: What a unit of each kind adds, shape ``(T, F)``; `None` for the units of each kind.
         repeats: Units of each kind, at least one in all; shape ``(T,)``.
         replicates: How many.
         rng: Of the draws.
     """
     step = max(1, _CHUNK // (len(repeats) + int(repeats[repeats < _COMMON].sum())))
-    return np.concatenate(
-        [
-            _draw_repeats(repeats, min(step, replicates - start), rng) @ kinds
-            for start in range(0, replicates, step)
-        ]
+    drawn = (
+        _draw_repeats(repeats, min(step, replicates - start), rng)
+        for start in range(0, replicates, step)
     )
+    return np.concatenate([some if kinds is None else some @ kinds for some in drawn])
 
 
 def _distinct(rows: IntArray, repeats: IntArray) -> tuple[IntArray, IntArray]:

@@ -7,6 +7,7 @@ pair, over those that were asked.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -49,6 +50,9 @@ _GOLD = tuple(f"{m}_{name}" for m in MODALITIES for name in ("gold", "gold_categ
 #: Facets of a sample that all runs share, and of each run's judgments.
 _SHARED = ("pattern", "family", "category", "gold-joint")
 _OF_RUN = (*MODALITIES, "said-joint", "outcome")
+_NAMED = ("run", *_OF_RUN)
+#: Cells of grids that are kept: few differ, and each stands in many entries.
+_CELLS = 4096
 
 
 def furthest_apart_first(runs: Sequence[Run]) -> list[str]:
@@ -265,10 +269,15 @@ def _entry(
     for number, (row, facets) in enumerate(zip(rows, of_runs, strict=True)):
         if facets is None:
             continue
-        each.append({name: facets[name] for name in ("run", *_OF_RUN) if facets[name] is not None})
+        each.append({name: facets[name] for name in _NAMED if facets[name] is not None})
         if facets["joint"] is not None:
             marks.append(mark_cell(is_right(facets["joint"]), letter(number)))
-        grid.append((row["run"], *(_grade_cell(row, m, is_right(facets[m])) for m in MODALITIES)))
+        grid.append(
+            (
+                row["run"],
+                *(_grade_cell(*map(row.get, _GRADE[m]), is_right(facets[m])) for m in MODALITIES),
+            )
+        )
     return entry(
         rows[0],
         facets={name: value for name, value in shared.items() if name != "id"},
@@ -283,14 +292,20 @@ def _entry(
     )
 
 
-def _grade_cell(row: Mapping[str, Any], modality: str, right: bool | None) -> GridCell:
-    outcome = row[f"{modality}_outcome"]
+#: Columns of a modality that its cell is made of.
+_GRADE = {m: [f"{m}_{name}" for name in ("outcome", "predicted", "category")] for m in MODALITIES}
+
+
+@lru_cache(_CELLS)
+def _grade_cell(
+    outcome: str | None, severity: str | None, category: str | None, right: bool | None
+) -> GridCell:
     if outcome is None:
         return "not asked"
     mark = {} if right is None else {"mark": "right" if right else "wrong"}
     if outcome != Outcome.OK:
         return {"words": str(outcome), **mark} if mark else str(outcome)
-    grade = severity_cell(row[f"{modality}_predicted"], row[f"{modality}_category"])
+    grade = severity_cell(severity, category)
     return {**grade, **mark} if isinstance(grade, Mapping) else grade
 
 

@@ -68,8 +68,9 @@ def comparison_page(
     runs = task.in_order(runs)
     names = run_names(runs)
     labels = run_labels(names)
-    result = compared(runs, oracle, enough)
+    # First, as their thumbnails are made while the runs are compared.
     samples, ids = (live, None) if live else _samples(task.samples, runs, beside, redact=redact)
+    result = compared(runs, oracle, enough)
     page = render(
         "comparison.html.jinja",
         result.charts,

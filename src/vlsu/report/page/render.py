@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -54,22 +55,31 @@ class Listed:
 
     Attributes:
         packed: Their entries, as `vlsu.report.embedding.packed` writes them.
-        pictures: JSON of the thumbnails by hash, and of the columns of a sample's grid.
         shown: How many there are, of `total`.
-        trouble: Why texts and images are missing, if they are.
+        made: Their thumbnails, once they are made: JSON by hash, with the columns of a sample's
+            grid; and why texts and images are missing, if they are.
         beside: Name of the file that holds all samples, if the page does not.
         redacted: Whether texts, images and answers were left out to share the page.
         live: Whether the page asks the server it came from for its samples.
     """
 
     packed: str
-    pictures: Markup
     shown: int
     total: int
-    trouble: str = ""
+    made: Future[tuple[Markup, str]]
     beside: str = ""
     redacted: bool = False
     live: bool = False
+
+    @property
+    def pictures(self) -> Markup:
+        """The thumbnails; waits for them."""
+        return self.made.result()[0]
+
+    @property
+    def trouble(self) -> str:
+        """Why texts and images are missing, if they are; waits for the thumbnails."""
+        return self.made.result()[1]
 
 
 def listed(
@@ -81,7 +91,7 @@ def listed(
     beside: str,
     redact: bool = False,
 ) -> Listed:
-    """As many samples as a page can hold, and thumbnails of the first of them.
+    """As many samples as a page can hold, and thumbnails of the first of them, still being made.
 
     Args:
         run: For the images of its dataset.
@@ -94,8 +104,7 @@ def listed(
     if redact:
         dataset_hash = run.record["dataset"]["content_hash"]
         text, shown = packed((redacted(e, dataset_hash) for e in entries), SAMPLE_ROOM)
-        data = embedded_json({"pictures": {}, "columns": list(columns)})
-        return Listed(text, data, shown, total, redacted=True)
+        return Listed(text, shown, total, _no_pictures(columns=list(columns)), redacted=True)
     images: list[str | None] = []
 
     def seen() -> Iterator[Entry]:
@@ -105,9 +114,23 @@ def listed(
             yield entry
 
     text, shown = packed(seen(), SAMPLE_ROOM)
-    pictures, trouble = pictures_of(run, filter(None, images[:shown]), THUMBNAIL_ROOM)
-    data = embedded_json({"pictures": pictures, "columns": list(columns)})
-    return Listed(text, data, shown, total, trouble, beside if shown < total else "")
+    thread = ThreadPoolExecutor(1)
+    made = thread.submit(_pictures, run, list(filter(None, images[:shown])), list(columns))
+    thread.shutdown(wait=False)
+    return Listed(text, shown, total, made, beside if shown < total else "")
+
+
+def _pictures(run: Run, images: Sequence[str], columns: Sequence[str]) -> tuple[Markup, str]:
+    """The thumbnails as a page holds them, and why there are none, if so."""
+    pictures, trouble = pictures_of(run, images, THUMBNAIL_ROOM)
+    return embedded_json({"pictures": pictures, "columns": columns}), trouble
+
+
+def _no_pictures(**about: object) -> Future[tuple[Markup, str]]:
+    """The thumbnails of a page that has none, with what else its script is to know."""
+    made: Future[tuple[Markup, str]] = Future()
+    made.set_result((embedded_json({"pictures": {}, **about}), ""))
+    return made
 
 
 def served(
@@ -121,9 +144,8 @@ def served(
         choices: Facet -> its values, and how many samples have each.
         source: Address of the samples, below the page's own.
     """
-    about = {"columns": list(columns), "choices": choices, "source": source, "total": total}
-    data = embedded_json({"pictures": {}, **about})
-    return Listed("", data, total, total, live=True)
+    made = _no_pictures(columns=list(columns), choices=choices, source=source, total=total)
+    return Listed("", total, total, made, live=True)
 
 
 def pictures_of(

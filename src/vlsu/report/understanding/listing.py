@@ -258,9 +258,12 @@ def _entry(row: Mapping[str, object], facets: Mapping[str, object]) -> Entry:
     )
 
 
+_IS_RIGHT: Mapping[object, bool] = {"right": True, "wrong": False}
+
+
 def is_right(facet: object) -> bool | None:
     """Whether a judgment is the gold grade, by its facet; `None` where that is not known."""
-    return {"right": True, "wrong": False}.get(str(facet))
+    return _IS_RIGHT.get(facet)
 
 
 def _grid_row(row: Mapping[str, object], modality: str, right: bool | None) -> Sequence[GridCell]:
