@@ -546,7 +546,8 @@ def test_a_judge_at_openai_is_said_to_be_there(dataset: Dataset, tmp_path: Path)
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0
     hosts = [
-        line.partition(", asked at ")[2].partition(",")[0] for line in done.stderr.splitlines()
+        line.partition(", would be asked at ")[2].partition(",")[0]
+        for line in done.stderr.splitlines()
     ]
     assert hosts == ["http://127.0.0.1:9"] * 2  # the model and the judge, and nothing else is said
 
