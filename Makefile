@@ -19,6 +19,9 @@ OUT ?= vlsu-demo
 # has more left.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
+# Tests start many processes: none compiles the package anew, wherever that was switched off.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo demo-annotate test test-fast test-failed check lint format types floors bench install install-dev install-hf clean
 
 demo: $(VENV)/.installed

@@ -73,10 +73,20 @@ def judged(
     model: Model,
     task: Task,
     parsed: ParsedResponses | None = None,
+    *,
+    lacking: set[str] | None = None,
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Judge a plan, in its order: judgments and gold grades of a batch of samples at a time.
 
     A request without a stored response is an `error`: it failed each time it was asked.
+
+    Args:
+        chunks: The plan.
+        store: The responses.
+        model: Parses them.
+        task: Judges them.
+        parsed: Responses that are parsed already.
+        lacking: The keys of requests without a response are added to it.
     """
     parsed = parsed or ParsedResponses()
     judgments, gold = Columns(JUDGMENTS), Columns(_GOLD)
@@ -87,6 +97,8 @@ def judged(
         missing = [key for key, known in found.items() if known is None]
         for key, stored in store.each_response(missing) if missing else ():
             found[key] = model.read(stored.raw), stored.raw.latency_s or None
+        if lacking is not None:
+            lacking.update(key for key in missing if found[key] is None)
         for chunk in some:
             rows: list[tuple[object, ...]] = []
             for key, task_request, sample in chunk.planned:

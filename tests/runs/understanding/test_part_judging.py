@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import ChosenSamples, Selection, Subset, plan, rows
 from vlsu.runs.judging import judged
 from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.understanding.early_judging import EarlyJudging
 from vlsu.runs.understanding.evaluation import Evaluation, prepare
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.part_judging import Frames, PartsJudge, judged_rows
@@ -236,3 +239,82 @@ def _children() -> set[int]:
         with suppress(OSError):  # a thread may end meanwhile, and its children are another's
             found.update(map(int, file.read_text().split()))
     return found
+
+
+def early(evaluation: Evaluation, store: ResponseStore, size: int, folder: Path) -> EarlyJudging:
+    parts = partial(rows, evaluation.dataset, Subset(), size)
+    return EarlyJudging(partial(judge_of, evaluation, store), parts, folder)
+
+
+def answer_all(evaluation: Evaluation, store: ResponseStore) -> None:
+    keys = RequestKeys(evaluation.model.identity())
+    for chunk in plan(evaluation.dataset, Subset(), evaluation.task, keys):
+        for n, each in enumerate(chunk.planned):
+            if not store.stored([each.key]):
+                store.put(each.key, Raw(200, completion(ANSWERS[1] or "", n), 0.5), 1)
+    store.flush()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("judged_before", [0, 1, 4, 10])
+def test_what_is_judged_while_the_rest_is_asked_is_what_is_judged_at_the_end(
+    evaluation: Evaluation, store: ResponseStore, tmp_path: Path, judged_before: int
+) -> None:
+    others = _children()
+    with closing(early(evaluation, store, 16, tmp_path)) as begun:
+        while sum(begun.lacking(n) is not None for n in range(10)) < judged_before:
+            time.sleep(0.01)
+        judge = begun.stop()
+        assert judge is not None
+        answer_all(evaluation, store)
+        here = partial(judged_rows, store=store, model=evaluation.model, task=evaluation.task)
+        parts = partial(rows, evaluation.dataset, Subset(), 16)
+        twice = [[*judge.judged(parts(), here, begun)] for _ in range(2)]
+    judgments, gold = in_this_process(evaluation, store, Subset())
+    assert "error" not in set(judgments["outcome"])
+    for frames in twice:
+        assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
+        assert_frame_equal(pl.concat([each for _, each in frames]), gold)
+    assert _children() <= others
+
+
+@pytest.mark.slow
+def test_a_request_that_fails_for_good_is_an_error_of_what_was_judged_early_too(
+    evaluation: Evaluation, store: ResponseStore, tmp_path: Path
+) -> None:
+    with closing(early(evaluation, store, 150, tmp_path)) as begun:
+        while begun.lacking(0) is None:
+            time.sleep(0.01)
+        judge = begun.stop()
+        assert judge is not None
+        here = partial(judged_rows, store=store, model=evaluation.model, task=evaluation.task)
+        parts = rows(evaluation.dataset, Subset(), 150)
+        ((found, _),) = judge.judged(parts, here, begun)
+    judgments, _ = in_this_process(evaluation, store, Subset())
+    assert "error" in set(found["outcome"])
+    assert_frame_equal(found, judgments)
+
+
+@pytest.mark.slow
+def test_early_judging_leaves_neither_processes_nor_files(
+    evaluation: Evaluation, store: ResponseStore, tmp_path: Path
+) -> None:
+    others = _children()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    early(evaluation, store, 10, folder).close()
+    assert _children() <= others
+    assert not [*folder.iterdir()]
+
+
+@pytest.mark.slow
+def test_where_nothing_can_be_judged_early_all_is_judged_later(
+    evaluation: Evaluation, store: ResponseStore, tmp_path: Path
+) -> None:
+    with closing(early(evaluation, store, 50, tmp_path / "nowhere")) as begun:
+        judge = begun.stop()
+        assert judge is not None
+        assert begun.lacking(0) is None
+        frames = [*judge.judged(rows(evaluation.dataset, Subset(), 50), never, begun)]
+    judgments, _ = in_this_process(evaluation, store, Subset())
+    assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)

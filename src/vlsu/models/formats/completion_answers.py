@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from vlsu.models.base import Outcome, Response
 from vlsu.models.bodies.endings import Ending, parse_finish_reason
 from vlsu.models.bodies.error_bodies import ErrorBody, normalise_code, parse_error
+from vlsu.models.contract import MAX_TOKENS
 from vlsu.models.formats.logprobs import locate_severity, unsafe_probability
 from vlsu.models.formats.wire import (
     Tree,
@@ -68,6 +69,8 @@ def read_completion(tree: Tree, *, plain: bool = False) -> Response:
         tree: The body.
         plain: Whether a choice has a text instead of a message, as without a chat template.
     """
+    if not plain and (usual := _usual(tree)) is not None:
+        return usual
     choices = as_array(tree.get("choices"))
     if not choices:
         return _without_choices(tree)
@@ -82,6 +85,63 @@ def read_completion(tree: Tree, *, plain: bool = False) -> Response:
     if plain:
         choice = {**choice, "message": {"content": choice.get("text")}}
     return _completion(choice, as_object(tree.get("usage")))
+
+
+#: Fields of a body by which an answer may be another than its one choice says.
+_INTERVENING = ("base_resp", "amazon-bedrock-guardrailAction")
+
+
+def _usual(tree: Tree) -> Response | None:
+    """The response of a completion of the usual shape, as nearly all are: the fast path.
+
+    That is one choice with a text, ended by ``stop``, without log probabilities. `None` of any
+    other, and wherever a value is not of the kind that the schema gives it.
+    """
+    choices, usage = tree.get("choices"), tree.get("usage")
+    if type(choices) is not list or len(choices) != 1 or type(usage) is not dict:
+        return None
+    choice = choices[0]
+    message = choice.get("message") if type(choice) is dict else None
+    if type(message) is not dict or choice.get("finish_reason") != "stop":
+        return None
+    if choice.get("error") or choice.get("native_finish_reason") or choice.get("logprobs"):
+        return None
+    text = message.get("content")
+    reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
+    if type(text) is not str or type(reasoning) is not str or not text or text.isspace():
+        return None
+    if message.get("refusal") or _INTERVENING[0] in tree or _INTERVENING[1] in tree:
+        return None
+    read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(read) is not int or type(written) is not int:
+        return None
+    if not (0 <= read <= MAX_TOKENS and 0 <= written <= MAX_TOKENS):
+        return None
+    cached = usage.get("prompt_cache_hit_tokens")
+    cache_write = reasoned = None
+    if prompt := usage.get("prompt_tokens_details"):
+        if type(prompt) is not dict:
+            return None
+        cached = prompt.get("cached_tokens", cached)
+        cache_write = token_count(prompt.get("cache_write_tokens"))
+    if generated := usage.get("completion_tokens_details"):
+        if type(generated) is not dict:
+            return None
+        reasoned = token_count(generated.get("reasoning_tokens"))
+    return Response(  # by position, which takes half the time
+        Outcome.OK,
+        text,
+        reasoning,
+        "stop",
+        False,
+        read,
+        written,
+        None,
+        None,
+        token_count(cached),
+        cache_write,
+        reasoned,
+    )
 
 
 def error_response(status: int, error: ErrorBody) -> Response:

@@ -8,7 +8,7 @@ For judging, samples come in the dataset's order.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -174,7 +174,7 @@ def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -
                 yield from map(to_sample, part.iter_rows())
 
 
-def rows(dataset: Dataset, selection: Selection, size: int) -> Iterator[pl.DataFrame]:
+def rows(dataset: Dataset, selection: Selection, size: int) -> Generator[pl.DataFrame]:
     """The rows of the samples that a run covers, in the dataset's order, so many at a time.
 
     Args:

@@ -23,6 +23,7 @@ from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
+from vlsu.runs.understanding.early_judging import EarlyJudging
 from vlsu.runs.understanding.first_pass import first_pass
 from vlsu.runs.understanding.part_judging import PART, WORTH, Frames, PartsJudge, judged_rows
 from vlsu.runs.understanding.replay import Replay
@@ -79,6 +80,12 @@ class Asking:
         self._first = first_pass(dataset, model, policy, task, system)
         self._replay = replay
         self._parts = parts
+        self._early: tuple[Selection, EarlyJudging] | None = None
+
+    def close(self) -> None:
+        """End what runs in the background."""
+        if self._early is not None:
+            self._early[1].close()
 
     async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
         """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked.
@@ -98,6 +105,7 @@ class Asking:
         if self._replay is not None:
             await self._replay.take_over(plan(dataset, fresh, task, self._keys), session)
             return True
+        self._judge_early(whole)
         lacking: set[str] = set()
         plans: list[Callable[[], Iterator[Chunk]]]
         if self._first is None:
@@ -140,6 +148,19 @@ class Asking:
             return partial(unanswered, *planned, store.stored)
         return partial(plan, *planned, by_image=True)
 
+    def _judge_early(self, selection: Selection) -> None:
+        """Begin to judge what is stored, if most is, while the others are asked about."""
+        stored = self.session.stored_before
+        most = self._early is None and self.session.batches is None and 2 * stored >= self.needed
+        if most and stored >= WORTH and self._in_parts(selection):
+            parts = partial(rows, self._dataset, selection, PART)
+            self._early = selection, EarlyJudging(self._parts, parts, self.session.folder.path)
+
+    def _in_parts(self, selection: Selection) -> bool:
+        """Whether these samples are worth being judged in processes, and can be."""
+        size = selection.size(self._dataset) * len(self._task.modalities)
+        return self._first is None and self._replay is None and size >= WORTH
+
     def _say_stored(self, count: int) -> None:
         """Report how many of the requests needed were stored before, if they are more."""
         self.session.progress.stored(max(0, count - self._stored))
@@ -157,11 +178,10 @@ class Asking:
 
     def _frames(self, selection: Selection) -> Iterator[Frames]:
         store, model, task = self.session.store, self._model, self._task
-        size = selection.size(self._dataset) * len(task.modalities)
-        plain = self._first is None and self._replay is None
-        if plain and size >= WORTH and (judge := self._parts()) is not None:
+        begun = self._begun(selection)
+        if self._in_parts(selection) and (judge := begun.stop() if begun else self._parts()):
             here = partial(judged_rows, store=store, model=model, task=task)
-            return judge.judged(rows(self._dataset, selection, PART), here)
+            return judge.judged(rows(self._dataset, selection, PART), here, begun)
         if self._first is None:
             chunks = keyed(samples(self._dataset, selection), task, self._keys)
         else:
@@ -169,6 +189,12 @@ class Asking:
         if self._replay is not None:
             chunks = self._replay.chunks(chunks)
         return judged(chunks, store, model, task, self._parsed)
+
+    def _begun(self, selection: Selection) -> EarlyJudging | None:
+        """What has begun to judge these samples."""
+        if self._early is None or self._early[0] != selection:
+            return None
+        return self._early[1]
 
     def judged_again(self, selection: Selection) -> Iterator[pl.DataFrame]:
         """Judgments of the further draws, in batches, as ``reruns.parquet``."""

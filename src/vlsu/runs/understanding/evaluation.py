@@ -293,12 +293,13 @@ class Evaluation:
             asked = self.dataset, self.model, self.policy, self.task, self.options.limits
             made = self.options, self.policy, self.model, self.task, session.store.path
             parts = partial(PartsJudge.of, *made)
-            asking = Asking(*asked, session, self.options.draws, self._system, replay, parts)
-            if self.sampling is None:
-                if await asking.ask(self.subset, self.subset, swaps):
-                    await self._conclude(folder, asking, self.subset, swaps=swaps)
-            elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
-                await self._conclude(folder, asking, drawn.selection, drawn)
+            made_of = *asked, session, self.options.draws, self._system, replay, parts
+            with closing(Asking(*made_of)) as asking:
+                if self.sampling is None:
+                    if await asking.ask(self.subset, self.subset, swaps):
+                        await self._conclude(folder, asking, self.subset, swaps=swaps)
+                elif drawn := await self.sampling.draw(asking.ask, asking.tabulate):
+                    await self._conclude(folder, asking, drawn.selection, drawn)
             session.account(asking.needed)
             if replay is not None:
                 replay.account(record)

@@ -10,11 +10,12 @@ import gc
 import logging
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import orjson
 import polars as pl
@@ -33,7 +34,7 @@ from vlsu.runs.understanding.model_and_task import model_and_task
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.tasks import Understanding
 
-__all__ = ["PART", "WORTH", "Frames", "PartJudge", "PartsJudge", "judged_rows"]
+__all__ = ["PART", "WORTH", "Frames", "JudgedPart", "PartJudge", "PartsJudge", "judged_rows"]
 
 #: Judgments from which on processes are started: each takes half a second to begin.
 WORTH = 100_000
@@ -42,6 +43,46 @@ PART = 4_000
 
 #: Judgments and gold grades of a part.
 Frames = tuple[pl.DataFrame, pl.DataFrame]
+
+
+class JudgedPart(NamedTuple):
+    """A part as a process judged it.
+
+    Attributes:
+        frames: Its judgments and gold grades.
+        lacking: Places in the part, from 0, of samples with a request that has no response.
+    """
+
+    frames: Frames
+    lacking: list[int]
+
+
+class BegunParts(Protocol):
+    """Parts of a run that were judged before all was asked."""
+
+    def lacking(self, number: int) -> list[int] | None:
+        """Places of the samples of a part that are to be judged anew; `None`: all of them."""
+        ...
+
+    def completed(self, number: int, anew: Frames | None) -> Frames:
+        """A part of which some samples were to be judged anew, if any were, and have been."""
+        ...
+
+
+class _Begun(NamedTuple):
+    """A part whose judgments are waited for.
+
+    Attributes:
+        number: The part's, if it was judged before.
+        rows: What of it is judged now.
+        judged: By another process; `None` if there is nothing to judge.
+        weight: The share of the part that is.
+    """
+
+    number: int | None
+    rows: pl.DataFrame
+    judged: Future[JudgedPart | None] | None
+    weight: float
 
 
 class _Setup(NamedTuple):
@@ -77,7 +118,8 @@ class PartsJudge:
 
     def __init__(self, setup: bytes, count: int) -> None:
         self._setup = setup
-        self._count = count
+        self.count = count
+        self._pool = Pool(f"{__name__}:part_judge", count)
 
     @classmethod
     def of(
@@ -111,46 +153,84 @@ class PartsJudge:
         return cls(pickle.dumps(_Setup(asked, policy, identity, store.absolute())), cores())
 
     def judged(
-        self, parts: Iterable[pl.DataFrame], here: Callable[[pl.DataFrame], Frames]
+        self,
+        parts: Iterable[pl.DataFrame],
+        here: Callable[[pl.DataFrame], Frames],
+        begun: BegunParts | None = None,
     ) -> Iterator[Frames]:
         """Judge parts, in their order.
 
         Args:
             parts: Rows of the dataset.
             here: Judges a part in this process; called where another one could not.
+            begun: Those of the parts that are judged already.
         """
-        pool = Pool(f"{__name__}:part_judge", self._count)
         try:
-            with ThreadPoolExecutor(self._count, thread_name_prefix="judging") as threads:
-                begun: deque[tuple[pl.DataFrame, Callable[[], Frames | None]]] = deque()
-                try:
-                    for rows in parts:
-                        begun.append((rows, threads.submit(self._judge, pool, rows).result))
-                        if len(begun) > self._count + 1:
-                            yield _judged(*begun.popleft(), here)
-                    while begun:
-                        yield _judged(*begun.popleft(), here)
-                finally:
-                    threads.shutdown(cancel_futures=True)
+            with self._threads(self.count) as submit:
+                waiting: deque[_Begun] = deque()
+                weight = 0.0
+                for number, rows in enumerate(parts):
+                    lacking = None if begun is None else begun.lacking(number)
+                    left = rows if lacking is None else rows[lacking]
+                    judged = submit(left) if left.height else None
+                    known = None if lacking is None else number
+                    waiting.append(_Begun(known, left, judged, left.height / rows.height))
+                    weight += waiting[-1].weight
+                    while weight > self.count + 1:
+                        weight -= waiting[0].weight
+                        yield _ended(waiting.popleft(), here, begun)
+                while waiting:
+                    yield _ended(waiting.popleft(), here, begun)
         finally:
-            pool.close()
+            self.close()
 
-    def _judge(self, pool: Pool, rows: pl.DataFrame) -> Frames | None:
+    def each(self, parts: Iterable[pl.DataFrame], at_once: int) -> Generator[JudgedPart | None]:
+        """Judge parts, in their order; `None` for those that no process could judge.
+
+        Args:
+            parts: Rows of the dataset.
+            at_once: How many processes are used.
+        """
+        with self._threads(at_once) as submit:
+            begun: deque[Future[JudgedPart | None]] = deque()
+            for rows in parts:
+                begun.append(submit(rows))
+                if len(begun) > at_once:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+
+    def close(self) -> None:
+        """End the processes; a later part starts new ones."""
+        self._pool.close()
+
+    @contextmanager
+    def _threads(self, count: int) -> Iterator[Callable[[pl.DataFrame], Future[JudgedPart | None]]]:
+        """What has parts judged in other threads, so many at once; those not begun are dropped."""
+        with ThreadPoolExecutor(count, thread_name_prefix="judging") as threads:
+            try:
+                yield lambda rows: threads.submit(self._judge, rows)
+            finally:
+                threads.shutdown(cancel_futures=True)
+
+    def _judge(self, rows: pl.DataFrame) -> JudgedPart | None:
         """A part judged by a process; `None` if that failed, whatever the reason."""
         try:
-            frames: list[Frames] = pool.answer([_Part(self._setup, rows)])
+            judged: list[JudgedPart] = self._pool.answer([_Part(self._setup, rows)])
         except Exception:  # it is tried here, where an error can be explained
             return None
-        return frames[0]
+        return judged[0]
 
 
-def _judged(
-    rows: pl.DataFrame,
-    result: Callable[[], Frames | None],
-    here: Callable[[pl.DataFrame], Frames],
+def _ended(
+    part: _Begun, here: Callable[[pl.DataFrame], Frames], begun: BegunParts | None
 ) -> Frames:
-    found = result()
-    return here(rows) if found is None else found
+    found = None if part.judged is None else part.judged.result()
+    if begun is None or part.number is None:
+        return here(part.rows) if found is None else found.frames
+    if part.judged is None:
+        return begun.completed(part.number, None)
+    return begun.completed(part.number, here(part.rows) if found is None else found.frames)
 
 
 def _identity(model: Model, task: Understanding) -> bytes:
@@ -162,9 +242,9 @@ class PartJudge:
 
     def __init__(self) -> None:
         self._setup = b""
-        self._judge: Callable[[pl.DataFrame], Frames] | None = None
+        self._judge: Callable[[pl.DataFrame], JudgedPart] | None = None
 
-    def answer_packed(self, packed: Sequence[_Part]) -> list[Frames]:
+    def answer_packed(self, packed: Sequence[_Part]) -> list[JudgedPart]:
         """Judge parts.
 
         Raises:
@@ -172,18 +252,18 @@ class PartJudge:
         """
         return [self._of(setup)(rows) for setup, rows in packed]
 
-    def _of(self, setup: bytes) -> Callable[[pl.DataFrame], Frames]:
+    def _of(self, setup: bytes) -> Callable[[pl.DataFrame], JudgedPart]:
         if self._judge is None or setup != self._setup:
             self._judge, self._setup = _opened(pickle.loads(setup)), setup  # noqa: S301
         return self._judge
 
 
-def _opened(setup: _Setup) -> Callable[[pl.DataFrame], Frames]:
+def _opened(setup: _Setup) -> Callable[[pl.DataFrame], JudgedPart]:
     model, task = model_and_task(setup.options, setup.policy)
     if _identity(model, task) != setup.identity:
         raise RunError("model or prompt have changed since the run began")
     store = ResponseStore(setup.store, read_only=True)
-    return lambda rows: judged_rows(rows, store, model, task)
+    return lambda rows: _judged_part(rows, store, model, task)
 
 
 def judged_rows(
@@ -195,10 +275,27 @@ def judged_rows(
         DataError: A row cannot be read as a sample.
         RunError: The store is damaged.
     """
+    return _judged_part(rows, store, model, task).frames
+
+
+def _judged_part(
+    rows: pl.DataFrame, store: ResponseStore, model: Model, task: Understanding
+) -> JudgedPart:
     chunks = keyed(map(to_sample, rows.iter_rows()), task, RequestKeys(model.identity()))
-    frames = [*judged(chunks, store, model, task)]
-    judgments, gold = zip(*frames, strict=True)
-    return pl.concat(judgments), pl.concat(gold)
+    unanswered: set[str] = set()
+    judgments, gold = map(
+        pl.concat, zip(*judged(chunks, store, model, task, lacking=unanswered), strict=True)
+    )
+    lacking: list[int] = []
+    if unanswered:
+        without = judgments.filter(pl.col("request_key").is_in(list(unanswered)))
+        lacking = (
+            rows.get_column("id")
+            .is_in(without.get_column("sample_id").implode())
+            .arg_true()
+            .to_list()
+        )
+    return JudgedPart((judgments, gold), lacking)
 
 
 def part_judge() -> PartJudge:
