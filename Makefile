@@ -32,17 +32,20 @@ demo-annotate: $(VENV)/.installed-annotate
 	$(BIN)/vlsu annotate demo $(if $(filter command environment,$(origin OUT)),--out $(OUT))
 
 test: $(VENV)/.installed-dev
-	$(PYTEST) $(TESTS)
+	@rm -rf .pytest_cache
+	$(PYTEST) $(TESTS) || { code=$$?; mkdir -p .pytest_cache; echo $$code > .pytest_cache/ended; exit $$code; }
 
 # Without the tests marked slow: for the time between two edits.
 test-fast: $(VENV)/.installed-dev
 	$(PYTEST) -m 'not slow' $(TESTS)
 
-# The tests that failed last, one after another and alone; of more than three, none: that is no chance.
+# The tests that failed last, one after another and alone. Only if all tests had been run, and at most
+# three of them had failed: more than that is no coincidence.
 test-failed: $(VENV)/.installed-dev
+	@test "$$(cat .pytest_cache/ended)" = 1 || { echo "the tests were not run to their end"; exit 1; }
 	@echo "Failed beside others, run again alone:"
 	@$(BIN)/python -c 'import json; failed = list(json.load(open(".pytest_cache/v/cache/lastfailed"))); \
-	print(*failed, sep="\n"); raise SystemExit(len(failed) > 3)'
+	print(*failed, sep="\n"); raise SystemExit(not 1 <= len(failed) <= 3)'
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(TESTS)
 
 check: lint types floors

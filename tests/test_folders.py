@@ -305,9 +305,12 @@ def test_a_report_replaces_a_report_and_no_page_or_paper_of_somebody(name, text,
     run = evaluate("vlsu-mini", model="baseline/majority", out=tmp_path / "R", limit=10)
     out = tmp_path / name
     out.write_text(text)
-    with pytest.raises(UsageError, match="is there and was not written by vlsu; choose another"):
+    with pytest.raises(
+        UsageError, match="already exists and was not written by vlsu; choose another"
+    ):
         write_report(run, out)
     assert out.read_text() == text
     out.write_text("")
     first = write_report(run, out).read_bytes()
+    out.write_bytes(first.replace(b"\n", b"\r\n"))  # as some tools and editors leave it
     assert write_report(run, out).read_bytes() == first

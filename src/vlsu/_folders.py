@@ -1,4 +1,4 @@
-"""Which files belong to a dataset, a run or a build, or are pages, so that no other is replaced."""
+"""Which files a command may replace: what belongs to a dataset, a run or a build is kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DATASET_FILES = re.compile(
 _BUILD_FILES = re.compile(r"build\.yaml|policy\.yaml|(build|responses)\.sqlite\S*|\.lock")
 _FORMAT = re.compile(rb"^format:\s*['\"]?vlsu-dataset/", re.MULTILINE)
 #: How the HTML pages and the LaTeX files of this package begin, by the ends of their names.
-_PAGE = re.compile(rb"<!doctype html>\n<html[^>]*>\n<head>.*\xc2\xb7 VLSU</title>", re.DOTALL)
+_PAGE = re.compile(rb"<!doctype html>\r?\n<html[^>]*>\r?\n<head>.*\xc2\xb7 VLSU</title>", re.DOTALL)
 _WRITTEN = {
     ".html": _PAGE,
     ".htm": _PAGE,
@@ -72,7 +72,7 @@ def require_replaceable(path: Path, option: str) -> None:
 
     Raises:
         UsageError: It is a folder, a device or a pipe, a file of a run, a dataset or a build, or
-            somebody's page or LaTeX file.
+            a page or LaTeX file that this package did not write.
     """
     folder = path.parent
     if path.exists() and not path.is_file():
@@ -98,6 +98,6 @@ def require_replaceable(path: Path, option: str) -> None:
             raise UsageError(f"{path}: cannot be replaced ({error.strerror})") from None
         if beginning and written.match(beginning) is None:
             raise UsageError(
-                f"{path}: is there and was not written by vlsu; choose another {option}, or remove "
-                "it"
+                f"{path}: already exists and was not written by vlsu; choose another {option}, or "
+                "remove it"
             )

@@ -66,6 +66,20 @@ def test_of_several_models_none_has_a_folder_then(place, models):
         assert files(place) == before
 
 
+@pytest.mark.parametrize("models", [("ensemble/max:A+B",), ("A", "B")])
+def test_a_store_may_lie_in_the_folder_that_several_models_make(place, models):
+    names = {"A": "baseline/majority", "B": "baseline/random"}
+    entries = ", ".join(f"{name}: {{spec: {spec}}}" for name, spec in names.items())
+    (place / "models.yaml").write_text(f"models: {{{entries}}}")
+    chosen = [word for model in models for word in ("--model", model)]
+    line = ("run", "understanding", "D", *chosen, "--out", "N", "--store", "N/shared.sqlite")
+    before = files(place)
+    vlsu(*line, "--dry-run", cwd=place)
+    assert files(place) == before
+    vlsu(*line, cwd=place)
+    assert (place / "N" / "shared.sqlite").is_file()
+
+
 def test_a_store_that_would_be_refused_is_refused_by_a_dry_run(place):
     line = ("run", "understanding", "D", "--model", "baseline/majority", "--out", "N", "--dry-run")
     said = vlsu(*line, "--store", "none/shared.sqlite", cwd=place, expect=2).stderr

@@ -55,6 +55,7 @@ class MemoryProvider:
         end: How a batch ends, by its number.
         answer: What becomes of an answer, by how often the key was answered; by default itself.
         faults: By the name of a call, what its next calls raise; `None` lets one pass.
+        unlisted: How often more no batch is found, though it is there.
         paid: By key, how often an answer was made.
         unknown: What is said of batches that run, if that is a state that is not known.
         uploads: Names of the files that were uploaded.
@@ -68,6 +69,7 @@ class MemoryProvider:
     end: Callable[[int], BatchState] = lambda number: BatchState.ENDED
     answer: Callable[[BatchAnswer, int], list[BatchAnswer]] = lambda answer, time: [answer]
     faults: dict[str, list[Exception | None]] = field(default_factory=dict)
+    unlisted: int = 0
     paid: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
     batches: dict[str, Held] = field(default_factory=dict)
@@ -146,6 +148,9 @@ class MemoryService:
     ) -> Batch | None:
         if (fault := self.provider.called("find")) is not None:
             raise fault
+        if self.provider.unlisted > 0:
+            self.provider.unlisted -= 1
+            return None
         for identifier, held in self.provider.batches.items():
             if held.label == label:
                 assert keys == set(held.keys)

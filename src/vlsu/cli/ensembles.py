@@ -56,7 +56,7 @@ def member_models(file: Path | None, given: ModelOptions, asked: str = ASKED) ->
     Args:
         file: ``models.yaml``; by default the one in the current folder, if there is one.
         given: How they are asked, by the command line: all of them.
-        asked: From `vlsu.cli.options.asked_words`.
+        asked: From `vlsu.cli.chosen_models.asked_words`.
 
     Raises:
         UsageError: The file cannot be read.

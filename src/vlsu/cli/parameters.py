@@ -80,7 +80,8 @@ class _Reading:
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters, ``--help`` among them."""
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
-        hints = getattr(self.callback, "__annotations__", {})
+        callback = None if self.callback is None else inspect.unwrap(self.callback)
+        hints = getattr(callback, "__annotations__", {})
         for each in parameters:
             if "process_value" not in vars(each):
                 about = get_args(hints.get(each.name))

@@ -152,6 +152,8 @@ def by_bisection(n: int, discordance: float, alpha: float, target_power: float) 
 @example(10**9, 1e-7, 0.05, 0.8)
 @example(50_000, 0.0001, 0.05, 0.8)
 @example(7, 0.0, 0.05, 0.8)
+@example(500, 0.1, 0.05, 0.025)  # as often as chance alone makes a claim
+@example(2, 0.0, 0.5, 0.02)
 def test_the_smallest_margin_is_that_of_plain_bisection(
     n: int, discordance: float, alpha: float, target_power: float
 ) -> None:

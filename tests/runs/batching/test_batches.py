@@ -338,6 +338,25 @@ def test_where_a_batch_may_have_been_taken_a_refusal_closes_nothing(dataset, dir
     assert not asked_twice(provider)
 
 
+@pytest.mark.parametrize("starts", [1, 2])
+def test_one_that_was_taken_and_is_not_listed_yet_stays_open_when_it_is_refused(
+    dataset, direct, tmp_path, starts
+):
+    lost = LostError("broke")
+    refused = BatchRefusedError("HTTP 403: the key is of another project")
+    provider = MemoryProvider(faults={"submit": [lost] * starts + [refused]}, unlisted=2)
+    if starts == 2:  # another start is the first to find nothing
+        provider.faults["submit"] = [lost]
+        with pytest.raises(ModelError, match="broke"):
+            run(dataset, tmp_path / "R", provider, batch=provider.batching(patience_s=0.0))
+        provider.faults["submit"] = [refused]
+    with pytest.raises(ModelError, match="HTTP 403"):
+        run(dataset, tmp_path / "R", provider)
+    assert len(Journal(tmp_path / "R").open()) == 1
+    assert metrics(run(dataset, tmp_path / "R", provider)) == metrics(direct)
+    assert not asked_twice(provider)
+
+
 def test_what_was_never_handed_in_is_not_called_cancelled(dataset, tmp_path):
     provider = MemoryProvider(faults={"submit": [BatchUnavailableError("no connection")] * 99})
     with pytest.raises(ModelError, match="no connection"):

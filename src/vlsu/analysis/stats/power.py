@@ -183,8 +183,10 @@ def smallest_margin(
     if samples < 1 or at(largest) < target_power:
         return None
     wanted = _NORMAL.inv_cdf(target_power) - _NORMAL.inv_cdf(alpha / 2)
-    guess = wanted * math.sqrt(share(0.0) / samples)
-    missed, seen = _bracket(at, max(guess, wanted**2 / samples), largest, alpha, target_power)
+    missed, seen = 0.0, largest
+    if wanted > 0:  # otherwise chance alone makes claims often enough
+        guess = wanted * math.sqrt(share(0.0) / samples)
+        missed, seen = _bracket(at, max(guess, wanted**2 / samples), largest, alpha, target_power)
     low, high = 0.0, largest
     while high - low > 1e-3 * high and high > 1e-6:
         middle = (low + high) / 2
@@ -218,7 +220,7 @@ def _bracket(
             missed = margin
         else:
             seen = margin
-        # In standard errors a margin grows as it does; a little further lies the other side.
+        # Power in standard errors grows with the margin; a little beyond lies the other side.
         reached = _NORMAL.inv_cdf(min(max(found, 1e-9), 1 - 1e-9)) - _NORMAL.inv_cdf(alpha / 2)
         beyond = 1 + _BEYOND if found < target_power else 1 - _BEYOND
         margin *= wanted / max(reached, wanted / 4) * beyond

@@ -33,6 +33,9 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # how a field is written
 _GRAPH, _OPSET = 7, 8  # of ModelProto
 _NODE, _CONSTANT, _OUTPUT = 1, 5, 12  # of GraphProto
 
+#: Operations that take as inputs, since version 13, what were attributes before.
+_STATED_OTHERWISE = frozenset({"Split", "ReduceSum"})
+
 
 @dataclass(slots=True)
 class Node:
@@ -137,10 +140,17 @@ class Graph:
         """State the operations as a later version of the operator set has them, 13 to 17.
 
         Each softmax must be along the last axis: others mean something else since version 13.
+
+        Raises:
+            ValueError: An operation is stated otherwise there, and it is not known here how.
         """
         if self.opset >= version:
             return
         for node in self.nodes:
+            if node.operator in _STATED_OTHERWISE or (
+                node.operator == "Softmax" and "axis" not in node.attributes
+            ):
+                raise ValueError(f"{node.operator} of operator set {self.opset}")
             if node.operator in ("Squeeze", "Unsqueeze") and "axes" in node.attributes:
                 name = f"{node.outputs[0]} axes"
                 self.rest += message_field(_CONSTANT, integers(name, node.integers("axes")))

@@ -1,4 +1,4 @@
-"""Parts of networks said in operations that ONNX Runtime does fast: the same but for rounding.
+"""Parts of networks expressed in operations that ONNX Runtime does fast: the same but for rounding.
 
 It does convolutions of single pixels several times as fast as transposed ones, and takes a pass
 over a whole map for each sum and each product.
@@ -121,6 +121,7 @@ def _is_enlarging(graph: Graph, node: Node) -> bool:
         and all(name in graph.constants for name in node.inputs[1:])
         and graph.constants[node.inputs[1]].shape[2:] == (_SIDE, _SIDE)
         and node.integers("strides") == [_SIDE, _SIDE]
+        and node.integers("dilations") in ([], [1, 1])
         and node.integers("group") in ([], [1])
         and not any(node.integers("pads"))
         and not {"auto_pad", "output_padding", "output_shape"} & node.attributes.keys()

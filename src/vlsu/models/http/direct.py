@@ -32,8 +32,7 @@ from vlsu.models.http.transport import (
 
 __all__ = ["DirectTransport"]
 
-#: With TLS, seconds for which others wait at most for the first connection, whose session they then
-#: resume.
+#: Seconds that others wait at most for the first TLS connection, whose session they then resume.
 FIRST_S = 1.0
 #: Seconds after which an idle connection is not reused: a middlebox may have dropped it.
 IDLE_S = 60.0
@@ -165,17 +164,17 @@ class DirectTransport:
         if tls is None or tls.session or (tls.first is not None and tls.first.done()):
             return await self._connected(loop)
         if tls.first is not None:
-            await asyncio.wait([tls.first], timeout=FIRST_S)
+            await asyncio.wait([tls.first], timeout=min(FIRST_S, self._timeout_s / 8))
             return await self._connected(loop)
         tls.first = loop.create_future()
         began = loop.time()
         try:
             connection = await self._connected(loop)
         except BaseException:
-            tls.first_opened()
+            tls.release_others()
             raise
-        # What its session is resumed by comes one way later, if at all.
-        loop.call_later(loop.time() - began, tls.first_opened)
+        # The ticket to resume its session with arrives half a round trip later, if at all.
+        loop.call_later(loop.time() - began, tls.release_others)
         return connection
 
     async def _connected(self, loop: asyncio.AbstractEventLoop) -> Connection:

@@ -98,9 +98,9 @@ class TlsClient:
     def remember(self, session: ssl.SSLSession) -> None:
         """Resume this session from now on."""
         self.session = session
-        self.first_opened()
+        self.release_others()
 
-    def first_opened(self) -> None:
+    def release_others(self) -> None:
         """The others need no longer wait for the first connection."""
         if self.first is not None and not self.first.done():
             self.first.set_result(None)
@@ -251,7 +251,7 @@ class SecureConnection(Connection):
                     self._answer.feed(plain)
                 if self._over:
                     return
-        except ssl.SSLWantReadError:  # no answer: perhaps what the session is resumed by
+        except ssl.SSLWantReadError:  # no answer yet; perhaps a ticket
             if not self._remembered:
                 self._remember()
         except ssl.SSLError as error:

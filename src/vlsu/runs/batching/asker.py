@@ -283,9 +283,8 @@ class BatchAsker:
         except BatchUnavailableError as error:
             await self._not_accepted(batch, str(error), retry=True)
             return
-        except (
-            NotTakenError
-        ) as error:  # by a wrong key, say: nothing is out that could be cancelled
+        except NotTakenError as error:
+            # For a wrong key, say: nothing is out that could be cancelled.
             await self._nothing_came(batch, str(error))
             raise
         if made is not None:

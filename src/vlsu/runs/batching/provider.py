@@ -59,7 +59,7 @@ class DownError(ModelError):
 
 
 class NotTakenError(ModelError):
-    """The provider has refused a batch, and so has none of it."""
+    """The provider has refused a batch, and no earlier try can have succeeded."""
 
 
 class UnknownStateError(ModelError):
@@ -183,7 +183,8 @@ class Provider:
         Raises:
             BatchUnavailableError: It is more than it takes, and nothing is there to wait for.
             DownError: It takes none for too long.
-            NotTakenError: It refuses it.
+            NotTakenError: It refuses it, and no earlier try can have succeeded.
+            BatchRefusedError: It refuses it, or to say whether an earlier try has succeeded.
             ModelError: It does not say whether it has it.
             RunError: The file of its requests is gone.
         """
@@ -210,6 +211,8 @@ class Provider:
                 if not made.id:  # it may have been taken, and is looked for
                     raise BatchUnavailableError("the server's answer names no batch")
             except BatchRefusedError as error:
+                if perhaps_there:  # an earlier try may be there all the same
+                    raise
                 raise NotTakenError(str(error)) from None
             except BatchUnavailableError as error:
                 if waiting:

@@ -46,7 +46,7 @@ def store_file(path: Path) -> Path:
 
 
 def prunable(path: Path) -> Path:
-    """The same of a store that is to be written to.
+    """The SQLite file of a store that is to be written to; see `store_file`.
 
     Raises:
         RunError: There is none, or another file, which would be moved away as damaged.

@@ -138,7 +138,7 @@ def open_to_read(own: Path, behind: str | Path | None) -> ResponseStore | None:
     """The same to read; `None` where neither is there.
 
     Raises:
-        RunError: One is damaged, or the other one as `require_shareable`.
+        RunError: One is damaged, or the other one is refused by `require_shareable`.
     """
     require_shareable(own, behind)
     there = [Path(file) for file in (own, behind) if file is not None and Path(file).exists()]
@@ -160,7 +160,8 @@ def require_shareable(own: Path, behind: str | Path | None) -> None:
     away, and another program's database written to.
 
     Args:
-        own: The run's own store; its folder, which need not be there yet, may hold both.
+        own: The run's own store; its folder, or one above it, may hold both and need not be there
+            yet.
         behind: The other one; `None` if there is none.
 
     Raises:
@@ -172,7 +173,7 @@ def require_shareable(own: Path, behind: str | Path | None) -> None:
     if behind.is_dir():
         raise RunError(f"{behind}: is a folder; give the name of a file to --store")
     folder = behind.absolute().parent
-    if not folder.is_dir() and folder != own.absolute().parent:
+    if not folder.is_dir() and folder not in own.absolute().parents:  # which the run makes
         raise RunError(f"{behind}: its folder does not exist; make it, or give another --store")
     if behind.absolute() == own.absolute() or (behind.exists() and _same(own, behind)):
         raise RunError(f"{behind}: is this run's own store; leave out --store, or give another")

@@ -53,9 +53,14 @@ for (const name of ["pointerup", "pointercancel"]) {
   }), { capture: true });
 }
 
-/** Wait until nothing is pressed. */
-export const released = () =>
-  (pressed ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve());
+/** Wait until nothing is pressed; not for ever, as a release outside the page is not told of. */
+const PRESSED_MS = 10_000;
+export const released = () => (pressed
+  ? new Promise((resolve) => {
+    waiting.push(resolve);
+    setTimeout(resolve, PRESSED_MS);
+  })
+  : Promise.resolve());
 
 // Numbers and times, as the page's language writes them
 

@@ -192,10 +192,10 @@ async function refresh() {
   const turn = ++asked;
   try {
     const figures = await get("/api/lead");
-    await released();
     // Two can be under way: an answer that was overtaken is older than what is shown.
+    answered = Math.max(answered, turn);
+    await released();
     if (turn < answered) return;
-    answered = turn;
     show(figures);
     byId("away").hidden = true;
     refreshQuality();
