@@ -374,8 +374,7 @@ def test_the_file_and_the_host_that_the_key_goes_to_are_named(more, texts, tmp_p
     assert done.returncode == 0, done.stderr
     asked = "would be asked at" if "--dry-run" in more else "asked at"
     assert (
-        f"mine (models.yaml): openai/m, {asked} http://{address}, with the API key\n"
-        in done.stderr
+        f"mine (models.yaml): openai/m, {asked} http://{address}, with the API key\n" in done.stderr
     )
     files = [p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.name != "models.yaml"]
     for text in (done.stdout, done.stderr, *(each.decode(errors="replace") for each in files)):
