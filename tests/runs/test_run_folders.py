@@ -694,6 +694,10 @@ def many(tmp_path_factory):
     return folder
 
 
+def _hang_ups_end_it():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup, for the tests, has ignored
+
+
 def interrupted(arguments, begun, number):
     """Exit code and words of a command that is sent a signal once something has begun.
 
@@ -704,6 +708,7 @@ def interrupted(arguments, begun, number):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hang_ups_end_it,
     )
     deadline = time.monotonic() + 100
     while not begun():
