@@ -39,13 +39,14 @@ test: $(VENV)/.installed-dev
 test-fast: $(VENV)/.installed-dev
 	$(PYTEST) -m 'not slow' $(TESTS)
 
-# The tests that failed last, one after another and alone. Only if all tests had been run, and at most
-# three of them had failed: more than that is no coincidence.
+# The tests that failed last, one after another and alone. Only if all tests had been read and
+# run, and at most three of them had failed: more than that is no coincidence.
 test-failed: $(VENV)/.installed-dev
 	@test "$$(cat .pytest_cache/ended)" = 1 || { echo "the tests were not run to their end"; exit 1; }
 	@echo "Failed beside others, run again alone:"
 	@$(BIN)/python -c 'import json; failed = list(json.load(open(".pytest_cache/v/cache/lastfailed"))); \
-	print(*failed, sep="\n"); raise SystemExit(not 1 <= len(failed) <= 3)'
+	print(*failed, sep="\n"); raise SystemExit(not 1 <= len(failed) <= 3 or \
+	not all("::" in each for each in failed))'
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(TESTS)
 
 check: lint types floors
