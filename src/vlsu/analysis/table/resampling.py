@@ -136,8 +136,8 @@ def draw_sums(
     """Bootstrap replicates of a sum over units of which many are equal; ``(replicates, F)``.
 
     Args:
-        kinds: What a unit of each kind adds, shape ``(T, F)``; `None` to get the
-            units drawn of each kind.
+        kinds: What a unit of each kind adds, shape ``(T, F)``; `None` to get the units
+            drawn of each kind.
         repeats: Units of each kind, at least one in all; shape ``(T,)``.
         replicates: How many.
         rng: Of the draws.

@@ -149,7 +149,7 @@ def _restate_hard_swishes(graph: Graph) -> None:
     """
     graph.use_opset(_HARD_SWISH_OPSET)
     readers = graph.readers()
-    made_by = {name: node for node in graph.nodes for name in node.outputs}
+    made_by = graph.makers()
     instead: dict[int, list[Node]] = {}
     for gate in graph.nodes:
         if (
@@ -160,7 +160,7 @@ def _restate_hard_swishes(graph: Graph) -> None:
         for node in (gate, *found.replaced):
             instead[id(node)] = []
         instead[id(found.replaced[-1])] = _named(graph, gate, found, readers)
-    graph.nodes = [new for node in graph.nodes for new in instead.get(id(node), [node])]
+    graph.replace(instead)
 
 
 class _HardSwish(NamedTuple):

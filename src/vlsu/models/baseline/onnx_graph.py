@@ -119,6 +119,14 @@ class Graph:
                 readers[name].append(node)
         return dict(readers)
 
+    def makers(self) -> dict[str, Node]:
+        """Of each value that is made, the operation that makes it."""
+        return {name: node for node in self.nodes for name in node.outputs}
+
+    def replace(self, instead: Mapping[int, Sequence[Node]]) -> None:
+        """Put others, or none, in the place of some operations, which are named by `id`."""
+        self.nodes = [new for node in self.nodes for new in instead.get(id(node), [node])]
+
     def only_reader(self, name: str, readers: Mapping[str, Sequence[Node]]) -> Node | None:
         """Who reads a value, if it is one and the value is none of the network's outputs."""
         found = readers.get(name, [])

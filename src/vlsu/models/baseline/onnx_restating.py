@@ -6,7 +6,6 @@ over a whole map for each sum and each product.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ _SIDE = 2  # of the square of pixels that a transposed convolution makes of one
 def restate_gates(graph: Graph) -> None:
     """Let ``x + x * gate`` be ``x * (gate + 1)``: a gate has one number for each map of `x`."""
     readers = graph.readers()
-    made_by = {name: node for node in graph.nodes for name in node.outputs}
+    made_by = graph.makers()
     one = "one of gates"
     instead: dict[int, list[Node]] = {}
     for total in graph.nodes:
@@ -46,7 +45,7 @@ def restate_gates(graph: Graph) -> None:
             break
     if instead:
         graph.constants[one] = np.ones(1, np.float32)
-        graph.nodes = _replaced(graph, instead)
+        graph.replace(instead)
 
 
 def restate_enlarging(graph: Graph) -> None:
@@ -66,12 +65,12 @@ def restate_enlarging(graph: Graph) -> None:
         second = graph.only_reader(relu.outputs[0], readers)
         if second is None or not _is_enlarging(graph, second):
             continue
-        last = readers.get(second.outputs[0], [])
-        if len(last) != 1 or last[0].operator != "Sigmoid" or second.outputs[0] in graph.outputs:
+        last = graph.only_reader(second.outputs[0], readers)
+        if last is None or last.operator != "Sigmoid":
             continue
         instead |= {id(node): [] for node in (first, relu, second)}
-        instead[id(last[0])] = _on_small_map(graph, first, second, last[0].outputs[0])
-    graph.nodes = _replaced(graph, instead)
+        instead[id(last)] = _on_small_map(graph, first, second, last.outputs[0])
+    graph.replace(instead)
 
 
 class Classifier(NamedTuple):
@@ -98,7 +97,7 @@ def take_classifier(graph: Graph) -> Classifier:
     A layer with many classes has weights that are large beside the features of one input: for the
     features of several together it needs to go through them once.
     """
-    made_by = {name: node for node in graph.nodes for name in node.outputs}
+    made_by = graph.makers()
     (output,) = graph.outputs
     softmax = made_by[output]
     total = made_by[softmax.inputs[0]]
@@ -107,8 +106,7 @@ def take_classifier(graph: Graph) -> Classifier:
     assert (softmax.operator, total.operator, product.operator) == ("Softmax", "Add", "MatMul")
     features, weights = product.inputs
     taken = Classifier(graph.constants.pop(weights), graph.constants.pop(bias))
-    ended = {id(softmax), id(total), id(product)}
-    graph.nodes = [node for node in graph.nodes if id(node) not in ended]
+    graph.replace({id(node): [] for node in (softmax, total, product)})
     graph.outputs = {features: value(features, (1, None, len(taken.weights)))}
     return taken
 
@@ -154,8 +152,3 @@ def _of_pixels(graph: Graph, source: str, output: str, weights: _Floats, bias: _
     names = [f"{output} weights", f"{output} bias"]
     graph.constants |= zip(names, (weights[:, :, np.newaxis, np.newaxis], bias), strict=True)
     return Node.of("Conv", [source, *names], output, kernel_shape=(1, 1))
-
-
-def _replaced(graph: Graph, instead: Mapping[int, list[Node]]) -> list[Node]:
-    """The operations, some with others in their place, by `id`."""
-    return [new for node in graph.nodes for new in instead.get(id(node), [node])]

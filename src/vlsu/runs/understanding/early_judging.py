@@ -66,11 +66,10 @@ class EarlyJudging:
     def _run(self) -> None:
         try:
             self._judge = self._make_judge()
-            if self._judge is None or self._stopping.is_set():
-                return
+            if self._judge is None or self._judge.count < 2 or self._stopping.is_set():
+                return  # a core is left to the thread that asks
             # Never linked to a name, and closed in `close`.
             self._file = tempfile.TemporaryFile(prefix="vlsu-judged-", dir=self._folder)  # noqa: SIM115
-            # A core is left to the thread that asks.
             with closing(self._judge.each(self._rows(), self._judge.count - 1)) as parts:
                 for judged in parts:
                     if judged is None:

@@ -43,6 +43,7 @@ export function fill(id, rows, from) {
 }
 
 // Nothing is drawn anew under a finger: a button that is replaced while it is pressed is not clicked.
+const PRESSED_MS = 10_000;
 let pressed = false;
 const waiting = [];
 addEventListener("pointerdown", (event) => { pressed = event.button === 0; }, { capture: true });
@@ -54,7 +55,6 @@ for (const name of ["pointerup", "pointercancel"]) {
 }
 
 /** Wait until nothing is pressed; not for ever, as a release outside the page is not told of. */
-const PRESSED_MS = 10_000;
 export const released = () => (pressed
   ? new Promise((resolve) => {
     waiting.push(resolve);
