@@ -28,29 +28,27 @@ BODY_COUNT = 256
 
 
 def jpeg(size: int) -> bytes:
-    """A JPEG of noise, padded by comment segments to exactly `size` bytes."""
-    side = int((size * 0.7) ** 0.5)
-    noise = Image.frombytes("RGB", (side, side), random.Random(0).randbytes(side * side * 3))
-    buffer = io.BytesIO()
-    noise.save(buffer, "JPEG", quality=50)
-    data = buffer.getvalue()
-    room = size - len(data)
-    if room < 0:
-        raise ValueError(f"a noise image of {side} pixels a side takes {-room} bytes too many")
-    while room > 3:
-        length = min(room - 2, 65_535)
-        data = _with_comment(data, bytes(length - 2))
-        room = size - len(data)
-    return data
+    """A JPEG of noise, of `size` bytes at most and hardly less, without any metadata."""
+    fits = b""
+    low, high = 1, int((2 * size) ** 0.5)
+    while low <= high:
+        side = (low + high) // 2
+        noise = Image.frombytes("RGB", (side, side), random.Random(0).randbytes(side * side * 3))
+        buffer = io.BytesIO()
+        noise.save(buffer, "JPEG", quality=90)
+        if len(buffer.getvalue()) <= size:
+            fits, low = buffer.getvalue(), side + 1
+        else:
+            high = side - 1
+    if not fits:
+        raise ValueError(f"no JPEG has {size} bytes")
+    return fits
 
 
 def numbered(image: bytes, number: int) -> bytes:
-    """The same picture in a file of its own: a comment segment says which."""
-    return _with_comment(image, number.to_bytes(8, "big"))
-
-
-def _with_comment(image: bytes, comment: bytes) -> bytes:
-    return image[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + image[2:]
+    """The same picture in a file of its own: the resolution that its header states says which."""
+    at = image.index(b"JFIF\0") + 8
+    return image[:at] + (number + 2**16).to_bytes(4, "big") + image[at + 4 :]
 
 
 def pixel(number: int) -> bytes:
@@ -78,7 +76,7 @@ def text(number: int) -> str:
 def image_dataset(folder: Path, samples: int, image_bytes: int) -> Dataset:
     """Samples with an image and a text of their own each."""
     store = ImageStore(folder)
-    picture = jpeg(image_bytes - 12)  # the number's segment makes up the rest
+    picture = jpeg(image_bytes)
     hashes = (store.add(numbered(picture, n)) for n in range(samples))
     return _write(folder, hashes)
 

@@ -13,8 +13,8 @@ from PIL import Image, PngImagePlugin
 
 from tests.support.image_files import chunk, saved
 from vlsu.data import ImageStore, Sample, write_dataset
-from vlsu.data.images.metadata import is_bare, without_metadata
-from vlsu.data.images.pixels import decode_picture
+from vlsu.data.images.metadata import is_bare, says_no_side, without_metadata
+from vlsu.data.images.pixels import decode_picture, is_upright
 from vlsu.data.images.probe import probe
 from vlsu.models import ImageFile
 from vlsu.models.formats.image_limits import ANTHROPIC, ANY_SERVER, GOOGLE, OPENAI, fit
@@ -122,6 +122,65 @@ def test_notes_are_cut_out_and_the_picture_is_not_touched(name: str) -> None:
     assert without_metadata(media_type, bare) is bare
     assert is_bare(media_type, bare, len(bare))
     assert not is_bare(media_type, data, len(data))
+
+
+TURNED_BY_XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<r:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></r:RDF>'
+    b"</x:xmpmeta>"
+)
+
+
+def raw_profile() -> bytes:
+    """How ImageMagick writes EXIF into a PNG's text."""
+    notes = exif(6)
+    return f"\nexif\n{len(notes):8}\n{notes.hex()}\n".encode()
+
+
+def png_with(*notes: bytes) -> bytes:
+    data = saved(picture(), "PNG")
+    return data[:33] + b"".join(notes) + data[33:]
+
+
+TURNED = {
+    "JPEG by EXIF": jpeg(exif=exif(6)),
+    "JPEG by XMP": jpeg(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + TURNED_BY_XMP)),
+    "PNG by EXIF": saved(picture(), "PNG", exif=exif(6)),
+    "PNG by XMP": png_with(chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + TURNED_BY_XMP)),
+    "PNG by a raw profile": png_with(
+        chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(raw_profile()))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_a_picture_that_any_note_turns_is_sent_turned(name: str) -> None:
+    data = TURNED[name]
+    facts = probe(data)
+    assert not is_upright(data, facts)
+    assert not says_no_side(facts.media_type, data)
+    sent, _ = fit(ImageFile(data, facts.media_type), ANY_SERVER)
+    assert probe(sent.data).width == facts.height
+
+
+@pytest.mark.parametrize("name", [name for name in NOTED if name.startswith(("JPEG", "PNG"))])
+def test_what_says_no_side_is_upright(name: str) -> None:
+    data, media_type = NOTED[name]
+    if says_no_side(media_type, data):
+        assert is_upright(data, probe(data))
+    assert says_no_side("image/jpeg", NOTED["JPEG with a comment"][0])
+    assert says_no_side("image/png", png_with(chunk(b"tEXt", b"Author\0" + SECRET)))
+    assert not says_no_side("image/webp", NOTED["WebP"][0])
+
+
+@pytest.mark.parametrize("filled", [0, 1, 2, 5])
+def test_bytes_that_fill_up_before_a_marker_stay(filled: int) -> None:
+    data = saved(picture(), "JPEG", progressive=True)
+    at = data.rindex(b"\xff\xc4")  # tables of the last scan, right behind the pixels of another
+    full = data[:at] + b"\xff" * filled + data[at:]
+    assert without_metadata("image/jpeg", full) is full
+    noted = full[:at] + segment(0xFE, SECRET) + full[at:]
+    assert without_metadata("image/jpeg", noted) == full
 
 
 @pytest.mark.parametrize("limits", PROVIDERS)

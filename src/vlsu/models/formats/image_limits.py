@@ -66,11 +66,16 @@ def fit(image: ImageFile, limits: ImageLimits) -> tuple[ImageFile, Change | None
     Raises:
         ImageError: The image has to be changed and cannot be decoded, or has too many pixels.
     """
-    from vlsu.data.images.metadata import is_bare
+    from vlsu.data.images.metadata import is_bare, says_no_side, without_metadata
 
     bare = is_bare(image.media_type, image.data, len(image.data))
-    if bare and limits.accepts(image.media_type, len(image.data), image.data[:HEAD]):
-        return image, None
+    if limits.accepts(image.media_type, len(image.data), image.data[:HEAD]):
+        if bare:
+            return image, None
+        if says_no_side(image.media_type, image.data):
+            data = without_metadata(image.media_type, image.data)
+            if data is not None:
+                return ImageFile(data, image.media_type), None
     of_allowed_type = (
         image.media_type in limits.media_types
         and limits.fits(len(image.data))
