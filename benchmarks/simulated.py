@@ -274,13 +274,11 @@ class SimulatedModel:
         return {}
 
     async def send(self, request: Request, images: object) -> Raw:
-        loop = asyncio.get_running_loop()
-        handled = loop.create_task(self.server.handle())
-        done, _ = await asyncio.wait([handled], timeout=TIMEOUT_S)
-        if not done:
-            handled.cancel()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self.server.handle()
+        except TimeoutError:
             return Raw(0, b"timeout: no full answer within 120 s")
-        return handled.result()
 
     def read(self, raw: Raw) -> Response:
         if raw.status == 200:
