@@ -16,6 +16,7 @@ from vlsu.models.base import Request
 from vlsu.policy import default_policy
 from vlsu.tasks import Alignment, JudgeTask, Understanding, load_framings, load_prompt
 from vlsu.tasks.delimiters import contains_tag, content_marker
+from vlsu.tasks.prompting import BARE, CHOICE, CONTROLS, LIKELY, ONE_WORD, prompt_source
 
 POLICY = default_policy()
 IMAGE = "ab" * 32
@@ -47,6 +48,16 @@ def framed(words: str) -> str:
     assert inside.count(f"\n</{opening[0]}>") == 1
     assert inside.endswith(f"\n</{opening[0]}>")
     return inside.removesuffix(f"\n</{opening[0]}>")
+
+
+@pytest.mark.parametrize("name", [*PROMPTS, *CONTROLS, ONE_WORD, CHOICE, BARE, LIKELY])
+def test_a_prompt_of_this_package_has_the_frames_that_its_template_shows(name, tmp_path):
+    """Only a prompt of the user's own is looked through for what it does with the text."""
+    copy = tmp_path / "copy.jinja"
+    copy.write_text(prompt_source(name), encoding="utf-8")
+    bundled, own = load_prompt(name, POLICY), load_prompt(str(copy), POLICY)
+    assert bundled.frames == own.frames
+    assert set(own.frames) == {"image", "text", "joint"}
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)

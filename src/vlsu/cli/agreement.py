@@ -113,9 +113,11 @@ def agreement(
         encoding=encoding,
     )
     tree: dict[str, Any] = {"file": file.name, "layout": read.layout, "columns": read.columns}
-    notes = read.notes
-    grades = grades_from_frame(read.grades, order=labels, nominal=nominal, source=str(file))
-    del read  # of a million items, the most of the memory
+    notes, frames = read.notes, [read.grades]
+    del read
+    # Handed over, so that its texts are freed once they are numbers: of a million items, the most
+    # of the memory.
+    grades = grades_from_frame(frames.pop(), order=labels, nominal=nominal, source=str(file))
     found = grader_agreement(
         grades,
         order=labels,

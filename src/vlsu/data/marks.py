@@ -134,8 +134,12 @@ def unread_marks(frame: pl.LazyFrame) -> Iterator[tuple[str, str, str, int, str]
     Yields:
         Metadata key, value, what it may be, number of samples with it, and the id of the first.
     """
-    for name, wanted in _VALUES.items():
-        there = frame.filter(pl.col("metadata").str.contains(f'"{name}"', literal=True))
+    # Most datasets have none of them, which one look at the file tells.
+    holding = {name: pl.col("metadata").str.contains(f'"{name}"', literal=True) for name in _VALUES}
+    counts = frame.select(**{name: rows.sum() for name, rows in holding.items()})
+    present = counts.collect(engine="streaming").row(0, named=True)
+    for name in filter(present.get, _VALUES):
+        there = frame.filter(holding[name])
         value = pl.col("metadata").str.json_path_match(f"$.{name}").str.strip_chars()
         words = value.str.to_lowercase()
         if name == ADMISSIBLE:
@@ -149,7 +153,7 @@ def unread_marks(frame: pl.LazyFrame) -> Iterator[tuple[str, str, str, int, str]
         )
         found = odd.group_by("value").agg(pl.len(), pl.col("id").first()).sort("value").collect()
         for text, count, sample in found.iter_rows():
-            yield name, _shown(text), wanted, count, sample
+            yield name, _shown(text), _VALUES[name], count, sample
 
 
 def _shown(value: str) -> str:

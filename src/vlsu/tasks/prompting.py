@@ -206,7 +206,9 @@ def load_prompt(name: str, policy: Policy, detail: Detail = "full") -> Prompt:
         systems=systems,
         hash=hashlib.sha256(content.encode()).hexdigest(),
         template=template,
-        frames=_frames(environment, prompt_source(name), user),
+        frames=_split(user)
+        if name in _BUNDLED or _only_inserts(environment, prompt_source(name))
+        else {},
         image_last=name in _IMAGE_LAST,
         detail=detail,
         lines=lines,
@@ -228,25 +230,28 @@ def _category_lines(
     }
 
 
-def _frames(
-    environment: jinja2.Environment, source: str, user: Mapping[str, str]
-) -> dict[str, tuple[str, ...]]:
-    """The parts around the text, by modality; empty if a template does more than insert it."""
+def _split(user: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The parts around the text, by modality."""
+    return {part: tuple(rendered.split(_MARK)) for part, rendered in user.items()}
+
+
+def _only_inserts(environment: jinja2.Environment, source: str) -> bool:
+    """Whether a template does nothing with the text but to insert it, as those of this package."""
     sources = [source]
     for text in sources:  # grows by included templates
         tree = environment.parse(text)
         shown = {id(node) for output in tree.find_all(Output) for node in output.nodes}
         named = [node for node in tree.find_all(Name) if node.name == "text"]
         if any(id(node) not in shown or node.ctx != "load" for node in named):
-            return {}
+            return False
         if any(tree.find_all(_TRANSFORMING)):
-            return {}
+            return False
         for include in tree.find_all(Include):
             if not isinstance(include.template, Const) or environment.loader is None:
-                return {}
+                return False
             included, *_ = environment.loader.get_source(environment, include.template.value)
             sources.append(included)
-    return {part: tuple(rendered.split(_MARK)) for part, rendered in user.items()}
+    return True
 
 
 def prompt_source(name: str) -> str:

@@ -108,6 +108,7 @@ def grades_from_frame(
         ("modality", "category", "line"),
         {"line": pl.Int64},
     ).with_columns(row=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+    del grades  # whoever hands the frame over has each column freed once it is read
     # Millions of texts that stay as they are stay where they are.
     if frame["modality"].null_count() < frame.height:
         frame = frame.with_columns(pl.col("modality").str.strip_chars().str.to_lowercase())
