@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from vlsu.data import Dataset
-from vlsu.data.links import with_links
+from vlsu.data.links import SearchableLinks
 from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
@@ -75,7 +75,7 @@ class Asking:
         self._task, self._limits, self._draws = task, limits, draws
         self._keys = RequestKeys(model.identity())
         self._parsed = ParsedResponses()
-        self._links: pl.DataFrame | None = None
+        self._links: SearchableLinks | None = None
         self._stored = 0
         self._first = first_pass(dataset, model, policy, task, system)
         self._replay = replay
@@ -172,9 +172,9 @@ class Asking:
         Whoever stops before the end closes it, and with it the processes that judge.
         """
         if self._links is None:
-            self._links = self._dataset.links()
+            self._links = SearchableLinks(self._dataset.links())
         for judgments, gold in self._frames(selection):
-            yield judgments, with_links(gold, self._links)
+            yield judgments, self._links.added_to(gold)
 
     def _frames(self, selection: Selection) -> Iterator[Frames]:
         store, model, task = self.session.store, self._model, self._task
