@@ -37,7 +37,14 @@ from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.early_judging import EarlyJudging
 from vlsu.runs.understanding.evaluation import Evaluation, prepare
 from vlsu.runs.understanding.options import UnderstandingOptions
-from vlsu.runs.understanding.part_judging import Frames, PartsJudge, judged_rows
+from vlsu.runs.understanding.part_judging import (
+    Frames,
+    JudgedPart,
+    Part,
+    PartJudge,
+    PartsJudge,
+    judged_rows,
+)
 from vlsu.runs.understanding.part_planning import unanswered_in_parts
 from vlsu.tasks.prompting import prompt_source
 
@@ -131,6 +138,21 @@ def test_parts_judged_in_processes_are_those_judged_here_in_the_same_order(
     assert set(judgments["outcome"]) == {"ok", "refused", "unparsed", "error"}
     assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
     assert_frame_equal(pl.concat([each for _, each in frames]), gold)
+
+
+def test_a_response_about_an_image_is_read_once_for_all_samples_that_show_it(
+    evaluation: Evaluation, store: ResponseStore
+) -> None:
+    judge = judge_of(evaluation, store)
+    parts = [*rows(evaluation.dataset, Subset(), 16)]
+    here = PartJudge()
+    found = [here.answer_packed([judge.work(Part(part))])[0] for part in parts]
+    judgments, gold = in_this_process(evaluation, store, Subset())
+    frames = [each.frames for each in found if isinstance(each, JudgedPart)]
+    assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
+    assert_frame_equal(pl.concat([each for _, each in frames]), gold)
+    of_images = judgments.filter(pl.col("modality") == "image", pl.col("outcome") != "error")
+    assert of_images.height > of_images["request_key"].n_unique()
 
 
 @pytest.mark.slow

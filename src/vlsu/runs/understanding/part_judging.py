@@ -29,7 +29,7 @@ from vlsu.models.processes import Pool, cores
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import KeyedRows, Lacking, keyed, keyed_as
-from vlsu.runs.judging import judged
+from vlsu.runs.judging import ParsedResponses, judged
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.model_and_task import model_and_task
 from vlsu.runs.understanding.options import UnderstandingOptions
@@ -43,11 +43,14 @@ __all__ = [
     "Part",
     "PartJudge",
     "PartsJudge",
+    "Work",
     "judged_rows",
 ]
 
 #: Judgments from which on processes are started: each takes half a second to begin.
 WORTH = 100_000
+#: Objects between two looks for cycles, of which judging makes none.
+_COLLECTED = 100_000
 #: Samples of a part: several parts are in memory at a time.
 PART = 4_000
 
@@ -127,7 +130,7 @@ class Part(NamedTuple):
     digests: bytes | None = None
 
 
-class _Work(NamedTuple):
+class Work(NamedTuple):
     """What a process does.
 
     Attributes:
@@ -142,7 +145,7 @@ class _Work(NamedTuple):
 
 
 #: Has a process do some work.
-_Submit = Callable[[_Work], Future[Any]]
+_Submit = Callable[[Work], Future[Any]]
 
 
 class PartsJudge:
@@ -213,7 +216,7 @@ class PartsJudge:
                     else:
                         part = Part(rows[lacking])
                     left = part.rows
-                    judged = submit(_Work(self._setup, part)) if left.height else None
+                    judged = submit(self.work(part)) if left.height else None
                     known = None if lacking is None else number
                     waiting.append(_Begun(known, left, judged, left.height / rows.height))
                     weight += waiting[-1].weight
@@ -225,6 +228,10 @@ class PartsJudge:
         finally:
             self.close()
 
+    def work(self, part: Part) -> Work:
+        """What a process is given to judge a part."""
+        return Work(self._setup, part)
+
     def each(self, parts: Iterable[Part], at_once: int) -> Generator[JudgedPart | None]:
         """Judge parts, in their order; `None` for those that no process could judge.
 
@@ -232,7 +239,7 @@ class PartsJudge:
             parts: The parts.
             at_once: How many processes are used.
         """
-        works = (_Work(self._setup, part) for part in parts)
+        works = map(self.work, parts)
         for _, result in self._in_order(works, at_once):
             yield result
 
@@ -240,13 +247,13 @@ class PartsJudge:
         self, parts: Iterable[pl.DataFrame]
     ) -> Generator[tuple[pl.DataFrame, Lacking | None]]:
         """Parts and which of their rows lack a response; `None` where no process could say."""
-        works = (_Work(self._setup, Part(rows), keyed=True) for rows in parts)
+        works = (Work(self._setup, Part(rows), keyed=True) for rows in parts)
         for work, lacking in self._in_order(works, self.count):
             yield work.part.rows, lacking
 
-    def _in_order(self, works: Iterable[_Work], at_once: int) -> Iterator[tuple[_Work, Any]]:
+    def _in_order(self, works: Iterable[Work], at_once: int) -> Iterator[tuple[Work, Any]]:
         with self._threads(at_once) as submit:
-            begun: deque[tuple[_Work, Future[Any]]] = deque()
+            begun: deque[tuple[Work, Future[Any]]] = deque()
             for work in works:
                 begun.append((work, submit(work)))
                 if len(begun) > at_once:
@@ -268,7 +275,7 @@ class PartsJudge:
             finally:
                 threads.shutdown(cancel_futures=True)
 
-    def _done(self, work: _Work) -> Any:
+    def _done(self, work: Work) -> Any:
         """What a process makes of some work; `None` if that failed, whatever the reason."""
         try:
             (result,) = self._pool.answer([work])
@@ -299,7 +306,7 @@ class PartJudge:
         self._setup = b""
         self._opened: _Opened | None = None
 
-    def answer_packed(self, packed: Sequence[_Work]) -> list[JudgedPart | Lacking]:
+    def answer_packed(self, packed: Sequence[Work]) -> list[JudgedPart | Lacking]:
         """Judge parts, or say what they lack.
 
         Raises:
@@ -321,12 +328,14 @@ class _Opened:
         if _identity(self._model, self._task) != setup.identity:
             raise RunError("model or prompt have changed since the run began")
         self._store = ResponseStore(setup.store, read_only=True)
+        #: About images alone, which samples of other parts may show as well.
+        self._parsed = ParsedResponses()
         self._keyed_rows = KeyedRows(self._task, RequestKeys(self._model.identity()))
 
-    def done(self, work: _Work) -> JudgedPart | Lacking:
+    def done(self, work: Work) -> JudgedPart | Lacking:
         if work.keyed:
             return self._keyed_rows.lacking(work.part.rows, self._store.stored)
-        return _judged_part(work.part, self._store, self._model, self._task)
+        return _judged_part(work.part, self._store, self._model, self._task, self._parsed)
 
 
 def judged_rows(
@@ -341,7 +350,13 @@ def judged_rows(
     return _judged_part(Part(rows), store, model, task).frames
 
 
-def _judged_part(part: Part, store: ResponseStore, model: Model, task: Understanding) -> JudgedPart:
+def _judged_part(
+    part: Part,
+    store: ResponseStore,
+    model: Model,
+    task: Understanding,
+    parsed: ParsedResponses | None = None,
+) -> JudgedPart:
     rows, digests = part
     samples = map(to_sample, rows.iter_rows())
     if digests is None:
@@ -350,7 +365,11 @@ def _judged_part(part: Part, store: ResponseStore, model: Model, task: Understan
         chunks = keyed_as(samples, task, digests)
     unanswered: set[str] = set()
     judgments, gold = map(
-        pl.concat, zip(*judged(chunks, store, model, task, lacking=unanswered), strict=True)
+        pl.concat,
+        zip(
+            *judged(chunks, store, model, task, parsed, lacking=unanswered, kept="image"),
+            strict=True,
+        ),
     )
     lacking: list[int] = []
     if unanswered:
@@ -368,4 +387,5 @@ def part_judge() -> PartJudge:
     """What judges in a process; warnings about the options were given where it was started."""
     logging.disable()
     gc.freeze()  # what was imported stays, and is not looked through again and again
+    gc.set_threshold(_COLLECTED)
     return PartJudge()
