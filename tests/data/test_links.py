@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vlsu.data import Sample, dataset_info, write_dataset
-from vlsu.data.links import found_groups, shared, with_links
+from vlsu.data.links import SearchableLinks, found_groups, shared, with_links
 
 
 def rows(*samples: tuple[str, str | None, str | None, str | None]) -> pl.LazyFrame:
@@ -81,6 +83,19 @@ def test_gold_rows_get_what_their_samples_share() -> None:
     assert found["sample_id"].to_list() == ["d", "b"]
     assert found["group"].to_list() == [None, None]
     assert found["shared_image"].is_null().to_list() == [True, False]
+
+
+@given(
+    values=st.lists(st.tuples(*[st.none() | st.sampled_from("uvw")] * 3), max_size=12),
+    asked=st.lists(st.integers(0, 15), max_size=12),
+)
+def test_links_are_searched_as_they_are_joined(
+    values: list[tuple[str | None, str | None, str | None]], asked: list[int]
+) -> None:
+    """Of any samples, in any order, unknown ones and repeated ones among them."""
+    links = shared(rows(*((f"s{n}", *each) for n, each in enumerate(values))))
+    gold = pl.DataFrame({"sample_id": [f"s{n}" for n in asked]}, schema={"sample_id": pl.String})
+    assert SearchableLinks(links).added_to(gold).equals(with_links(gold, links))
 
 
 def test_a_dataset_knows_its_links(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KEYS",
     "LINKS",
+    "SearchableLinks",
     "components",
     "found_groups",
     "link_columns",
@@ -140,6 +141,32 @@ def with_links(gold: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
     return gold.drop(LINKS, strict=False).join(
         links, on="sample_id", how="left", maintain_order="left"
     )
+
+
+class SearchableLinks:
+    """What `shared` gives, searched by sample: the links of a few take no pass over all.
+
+    Args:
+        links: What `shared` gives.
+    """
+
+    def __init__(self, links: pl.DataFrame) -> None:
+        hashes = links.get_column("sample_id").hash()
+        order = hashes.arg_sort()
+        self._links = links[order]
+        self._hashes = hashes[order].to_numpy()
+
+    def added_to(self, gold: pl.DataFrame) -> pl.DataFrame:
+        """`with_links` of these gold rows."""
+        import numpy as np
+
+        wanted = gold.get_column("sample_id").hash().unique().to_numpy()
+        first = np.searchsorted(self._hashes, wanted, "left")
+        counts = np.searchsorted(self._hashes, wanted, "right") - first
+        # Where several samples share a hash, all of them: the join compares identifiers.
+        starts = first - (np.cumsum(counts) - counts)
+        places = np.repeat(starts, counts) + np.arange(counts.sum())
+        return with_links(gold, self._links[places])
 
 
 def linked_samples(links: pl.DataFrame) -> _Integers:

@@ -75,6 +75,7 @@ def judged(
     parsed: ParsedResponses | None = None,
     *,
     lacking: set[str] | None = None,
+    kept: str | None = None,
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Judge a plan, in its order: judgments and gold grades of a batch of samples at a time.
 
@@ -87,6 +88,7 @@ def judged(
         task: Judges them.
         parsed: Responses that are parsed already.
         lacking: The keys of requests without a response are added to it.
+        kept: A modality whose responses are added to those that are parsed already.
     """
     parsed = parsed or ParsedResponses()
     judgments, gold = Columns(JUDGMENTS), Columns(_GOLD)
@@ -95,8 +97,15 @@ def judged(
         keys = dict.fromkeys([each.key for chunk in some for each in chunk.planned])
         found = {key: parsed.get(key) for key in keys}
         missing = [key for key, known in found.items() if known is None]
+        keeping: set[str] = set()
+        if kept is not None:
+            planned = (each for chunk in some for each in chunk.planned)
+            keeping = {each.key for each in planned if each.task_request.modality == kept}
         for key, stored in store.each_response(missing) if missing else ():
-            found[key] = model.read(stored.raw), stored.raw.latency_s or None
+            response = model.read(stored.raw)
+            found[key] = response, stored.raw.latency_s or None
+            if key in keeping:
+                parsed.add(key, stored.raw, response)
         if lacking is not None:
             lacking.update(key for key in missing if found[key] is None)
         for chunk in some:

@@ -142,17 +142,22 @@ class Understanding:
         likely: Mapping[str, Collection[str]] | None = None,
     ) -> list[tuple[str, tuple[Part, ...]]]:
         """Modality and parts of the user's turn of each request about an image and a text."""
-        has_text = bool(text and not text.isspace())
         image = ImagePart(sha256) if sha256 else None
         turns: list[tuple[str, tuple[Part, ...]]] = []
-        for modality in self._in_order:
-            if modality == "image":
-                if sha256 is not None:
-                    turns.append((modality, self._turn(modality, self._image_text, image, likely)))
-            elif has_text and (modality == "text" or sha256 is not None):
-                user = self._prompt.user(modality, text)
-                turns.append((modality, self._turn(modality, user, image, likely)))
+        for modality in self.asked_about(text, sha256):
+            own = modality == "image"
+            user = self._image_text if own else self._prompt.user(modality, text)
+            turns.append((modality, self._turn(modality, user, image, likely)))
         return turns
+
+    def asked_about(self, text: str | None, sha256: str | None) -> list[str]:
+        """The modalities of `turns`."""
+        has_text, has_image = bool(text and not text.isspace()), sha256 is not None
+        return [
+            modality
+            for modality in self._in_order
+            if (has_image or modality == "text") and (has_text or modality == "image")
+        ]
 
     def _turn(
         self,

@@ -10,10 +10,19 @@ from pathlib import Path
 import pytest
 
 from vlsu.data import Sample, write_dataset
+from vlsu.errors import RunError
 from vlsu.models.base import ImagePart, Message, Request
 from vlsu.policy import default_policy
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.plan import Planned, Subset, keyed, plan, unanswered
+from vlsu.runs.asking.plan import (
+    KeyedRows,
+    Planned,
+    Subset,
+    keyed,
+    keyed_as,
+    plan,
+    unanswered,
+)
 from vlsu.tasks import Understanding, load_prompt
 
 
@@ -63,6 +72,16 @@ def test_a_resume_plans_what_lacks_a_response_and_counts_the_rest(
     planned = [each for chunk in plan(dataset, Subset(), task, keys) for each in chunk.planned]
     light = [each for chunk in keyed(iter(rows), task, keys) for each in chunk.planned]
     assert [_named(each) for each in light] == [_named(each) for each in planned]
+
+    # And again from the keys alone.
+    everything = KeyedRows(task, keys).lacking(dataset.frame().collect(), stored)
+    assert everything.digests == bytes.fromhex("".join(each.key for each in planned))
+    assert {f"s{n}" for n in everything.rows} == ids
+    again = keyed_as(iter(rows), task, everything.digests)
+    assert [_named(each) for chunk in again for each in chunk.planned] == [*map(_named, planned)]
+    for wrong in (everything.digests[:-16], everything.digests + bytes(16)):
+        with pytest.raises(RunError, match="other requests"):
+            list(keyed_as(iter(rows), task, wrong))
 
 
 def _named(each: Planned) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
@@ -22,13 +22,30 @@ from vlsu.models.base import Raw, Settings
 from vlsu.models.processes import cores
 from vlsu.policy import Severity
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.plan import ChosenSamples, Selection, Subset, plan, rows
+from vlsu.runs.asking.plan import (
+    ChosenSamples,
+    Chunk,
+    KeyedRows,
+    Selection,
+    Subset,
+    plan,
+    rows,
+    unanswered,
+)
 from vlsu.runs.judging import judged
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.early_judging import EarlyJudging
 from vlsu.runs.understanding.evaluation import Evaluation, prepare
 from vlsu.runs.understanding.options import UnderstandingOptions
-from vlsu.runs.understanding.part_judging import Frames, PartsJudge, judged_rows
+from vlsu.runs.understanding.part_judging import (
+    Frames,
+    JudgedPart,
+    Part,
+    PartJudge,
+    PartsJudge,
+    judged_rows,
+)
+from vlsu.runs.understanding.part_planning import unanswered_in_parts
 from vlsu.tasks.prompting import prompt_source
 
 #: What the model says in turn; the first is not stored at all.
@@ -121,6 +138,21 @@ def test_parts_judged_in_processes_are_those_judged_here_in_the_same_order(
     assert set(judgments["outcome"]) == {"ok", "refused", "unparsed", "error"}
     assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
     assert_frame_equal(pl.concat([each for _, each in frames]), gold)
+
+
+def test_a_response_about_an_image_is_read_once_for_all_samples_that_show_it(
+    evaluation: Evaluation, store: ResponseStore
+) -> None:
+    judge = judge_of(evaluation, store)
+    parts = [*rows(evaluation.dataset, Subset(), 16)]
+    here = PartJudge()
+    found = [here.answer_packed([judge.work(Part(part))])[0] for part in parts]
+    judgments, gold = in_this_process(evaluation, store, Subset())
+    frames = [each.frames for each in found if isinstance(each, JudgedPart)]
+    assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
+    assert_frame_equal(pl.concat([each for _, each in frames]), gold)
+    of_images = judgments.filter(pl.col("modality") == "image", pl.col("outcome") != "error")
+    assert of_images.height > of_images["request_key"].n_unique()
 
 
 @pytest.mark.slow
@@ -241,9 +273,15 @@ def _children() -> set[int]:
     return found
 
 
-def early(evaluation: Evaluation, store: ResponseStore, size: int, folder: Path) -> EarlyJudging:
+def early(
+    evaluation: Evaluation,
+    store: ResponseStore,
+    size: int,
+    folder: Path,
+    digests: Sequence[bytes] = (),
+) -> EarlyJudging:
     parts = partial(rows, evaluation.dataset, Subset(), size)
-    return EarlyJudging(partial(judge_of, evaluation, store), parts, folder)
+    return EarlyJudging(partial(judge_of, evaluation, store), parts, folder, digests)
 
 
 def answer_all(evaluation: Evaluation, store: ResponseStore) -> None:
@@ -256,12 +294,16 @@ def answer_all(evaluation: Evaluation, store: ResponseStore) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("known", [False, True], ids=["", "keys known"])
 @pytest.mark.parametrize("judged_before", [0, 1, 4, 10])
 def test_what_is_judged_while_the_rest_is_asked_is_what_is_judged_at_the_end(
-    evaluation: Evaluation, store: ResponseStore, tmp_path: Path, judged_before: int
+    evaluation: Evaluation, store: ResponseStore, tmp_path: Path, judged_before: int, known: bool
 ) -> None:
     others = _children()
-    with closing(early(evaluation, store, 16, tmp_path)) as begun:
+    keyed = KeyedRows(evaluation.task, RequestKeys(evaluation.model.identity()))
+    sixteen = rows(evaluation.dataset, Subset(), 16)
+    digests = [keyed.lacking(part, store.stored).digests for part in sixteen] if known else []
+    with closing(early(evaluation, store, 16, tmp_path, digests)) as begun:
         while sum(begun.lacking(n) is not None for n in range(10)) < judged_before:
             time.sleep(0.01)
         judge = begun.stop()
@@ -275,6 +317,45 @@ def test_what_is_judged_while_the_rest_is_asked_is_what_is_judged_at_the_end(
     for frames in twice:
         assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
         assert_frame_equal(pl.concat([each for _, each in frames]), gold)
+    assert _children() <= others
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("readable", [True, False], ids=["", "here alone"])
+def test_processes_find_what_lacks_a_response(
+    evaluation: Evaluation, store: ResponseStore, tmp_path: Path, readable: bool
+) -> None:
+    others = _children()
+    dataset, task, keys = (
+        evaluation.dataset,
+        evaluation.task,
+        RequestKeys(evaluation.model.identity()),
+    )
+    made = evaluation.options, evaluation.policy, evaluation.model, task
+    judge = PartsJudge.of(*made, store.path if readable else tmp_path / "nowhere.sqlite")
+    assert judge is not None
+    looked_up: list[str] = []
+
+    def stored(names: Sequence[str]) -> set[str]:
+        looked_up.extend(names)
+        return store.stored(names)
+
+    digests: list[bytes] = []
+    given = dataset, Subset(), task, keys, stored
+    with closing(judge):
+        found = [*unanswered_in_parts(*given, judge, digests.extend)]
+    assert bool(looked_up) is not readable
+    whole = [*unanswered(dataset, Subset(), task, keys, store.stored)]
+
+    def by_image(chunks: list[Chunk]) -> list[tuple[str | None, list[str]]]:
+        samples = [sample for chunk in chunks for sample in chunk.samples]
+        planned = sorted(each.key for chunk in chunks for each in chunk.planned)
+        return [(None, planned), *((s.image_sha256, [s.id]) for s in samples)]
+
+    assert by_image(found) == by_image(whole)
+    assert sum(chunk.stored for chunk in found) == sum(chunk.stored for chunk in whole)
+    names = [each.key for chunk in plan(dataset, Subset(), task, keys) for each in chunk.planned]
+    assert b"".join(digests).hex() == "".join(names)
     assert _children() <= others
 
 

@@ -14,7 +14,10 @@ import orjson
 
 from vlsu.models.base import Message, Part, Request, is_scored
 
-__all__ = ["RequestKeys"]
+__all__ = ["DIGITS", "RequestKeys"]
+
+#: Hexadecimal digits of a key.
+DIGITS = 32
 
 #: Raised when the way keys are made changes, so that no old key can be taken for a new one.
 VERSION = 1
@@ -31,7 +34,7 @@ class RequestKeys:
         model = hashlib.blake2b(
             orjson.dumps([VERSION, identity], option=orjson.OPT_SORT_KEYS), digest_size=32
         ).digest()
-        self._model = hashlib.blake2b(model, digest_size=16)
+        self._model = hashlib.blake2b(model, digest_size=DIGITS // 2)
 
     def key(self, request: Request) -> str:
         """The key of a request to this model."""

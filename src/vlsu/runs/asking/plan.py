@@ -21,17 +21,21 @@ import polars as pl
 from vlsu.data import Dataset, Sample
 from vlsu.data.parquet import scan_parquet
 from vlsu.data.rows import COLUMNS, to_sample
-from vlsu.runs.asking.keys import RequestKeys
+from vlsu.errors import RunError
+from vlsu.runs.asking.keys import DIGITS, RequestKeys
 from vlsu.runs.asking.parted import PartedRows
 from vlsu.tasks import RequestSource, TaskRequest, Understanding
 
 __all__ = [
     "ChosenSamples",
     "Chunk",
+    "KeyedRows",
+    "Lacking",
     "Planned",
     "Selection",
     "Subset",
     "keyed",
+    "keyed_as",
     "plan",
     "planned",
     "rank",
@@ -272,6 +276,79 @@ def keyed(covered: Iterable[Sample], task: Understanding, keys: RequestKeys) -> 
         yield Chunk(taken, found)
 
 
+def keyed_as(covered: Iterable[Sample], task: Understanding, digests: bytes) -> Iterator[Chunk]:
+    """`keyed` where the keys are known, as of `Lacking`.
+
+    Raises:
+        RunError: They are not as many as the requests.
+    """
+    of_modality = {
+        modality: [task.request(modality, (), draw) for draw in task.draws]
+        for modality in task.modalities
+    }
+    left, keys, at = iter(covered), digests.hex(), 0
+    while taken := list(islice(left, CHUNK)):
+        found: list[Planned] = []
+        for sample in taken:
+            for modality in task.asked_about(sample.text, sample.image_sha256):
+                for task_request in of_modality[modality]:
+                    found.append(Planned(keys[at : at + DIGITS], task_request, sample))
+                    at += DIGITS
+        yield Chunk(taken, found)
+    if at != len(keys):
+        raise RunError("the keys of other requests")
+
+
+class Lacking(NamedTuple):
+    """Which of some rows have a request without a stored response.
+
+    Attributes:
+        rows: Their places, from 0.
+        stored: How many requests the other rows have.
+        digests: The keys of the requests of all rows, one after another.
+    """
+
+    rows: list[int]
+    stored: int
+    digests: bytes
+
+
+class KeyedRows:
+    """Makes the keys of all requests about rows of a dataset, without samples or requests.
+
+    Args:
+        task: Makes the requests.
+        keys: Makes their keys.
+    """
+
+    def __init__(self, task: Understanding, keys: RequestKeys) -> None:
+        self._task = task
+        self._keys_of = {
+            modality: [keys.like(task.request(modality, (), draw).request) for draw in task.draws]
+            for modality in task.modalities
+        }
+
+    def lacking(self, rows: pl.DataFrame, stored: Callable[[Sequence[str]], set[str]]) -> Lacking:
+        """Which of these rows lack a response.
+
+        Args:
+            rows: Of a dataset: its texts and images.
+            stored: Which of some keys have a response.
+        """
+        needed = [
+            [key(parts) for modality, parts in turns for key in self._keys_of[modality]]
+            for content in rows.select("text", "image_sha256").iter_rows()
+            for turns in [self._task.turns(*content)]
+        ]
+        names = [key for of_row in needed for key in of_row]
+        there = stored(names)
+        lacking: list[int] = []
+        if len(there) < len(set(names)):
+            lacking = [n for n, of_row in enumerate(needed) if not there.issuperset(of_row)]
+        count = len(names) - sum(len(needed[n]) for n in lacking)
+        return Lacking(lacking, count, bytes.fromhex("".join(names)))
+
+
 def unanswered(
     dataset: Dataset,
     selection: Selection,
@@ -294,31 +371,11 @@ def unanswered(
         DataError: As `samples`.
         RunError: As `samples`, or the store is damaged.
     """
-    keys_of = {
-        modality: [keys.like(task.request(modality, (), draw).request) for draw in task.draws]
-        for modality in task.modalities
-    }
+    keyed_rows = KeyedRows(task, keys)
     with dataset.reading():
         for part in _by_image(dataset, selection):
             for rows in part.iter_slices(LOOKED_UP):
-                needed = [
-                    [key(parts) for modality, parts in turns for key in keys_of[modality]]
-                    for content in rows.select("text", "image_sha256").iter_rows()
-                    for turns in [task.turns(*content)]
-                ]
-                lacking, count = _lacking(needed, stored)
-                yield Chunk([], [], count)
-                if lacking:
-                    yield from planned(map(to_sample, rows[lacking].iter_rows()), task, keys)
-
-
-def _lacking(
-    needed: Sequence[Sequence[str]], stored: Callable[[Sequence[str]], set[str]]
-) -> tuple[list[int], int]:
-    """Which samples have a request that is not stored, and how many requests the others have."""
-    names = [key for of_sample in needed for key in of_sample]
-    there = stored(names)
-    if len(there) == len(set(names)):
-        return [], len(names)
-    lacking = [n for n, of_sample in enumerate(needed) if not there.issuperset(of_sample)]
-    return lacking, len(names) - sum(len(needed[n]) for n in lacking)
+                lacking = keyed_rows.lacking(rows, stored)
+                yield Chunk([], [], lacking.stored)
+                if lacking.rows:
+                    yield from planned(map(to_sample, rows[lacking.rows].iter_rows()), task, keys)

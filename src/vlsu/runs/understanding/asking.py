@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from vlsu.data import Dataset
-from vlsu.data.links import with_links
+from vlsu.data.links import SearchableLinks
 from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
@@ -23,9 +23,11 @@ from vlsu.runs.record import distinct_requests
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.run import Run
 from vlsu.runs.session import Session
+from vlsu.runs.store.sharing import SharingStore
 from vlsu.runs.understanding.early_judging import EarlyJudging
 from vlsu.runs.understanding.first_pass import first_pass
 from vlsu.runs.understanding.part_judging import PART, WORTH, Frames, PartsJudge, judged_rows
+from vlsu.runs.understanding.part_planning import unanswered_in_parts
 from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.swaps import Swaps
 from vlsu.tasks import Understanding, answers
@@ -75,17 +77,20 @@ class Asking:
         self._task, self._limits, self._draws = task, limits, draws
         self._keys = RequestKeys(model.identity())
         self._parsed = ParsedResponses()
-        self._links: pl.DataFrame | None = None
+        self._links: SearchableLinks | None = None
         self._stored = 0
         self._first = first_pass(dataset, model, policy, task, system)
         self._replay = replay
         self._parts = parts
+        self._judge: PartsJudge | None = None
         self._early: tuple[Selection, EarlyJudging] | None = None
 
     def close(self) -> None:
         """End what runs in the background."""
         if self._early is not None:
             self._early[1].close()
+        if self._judge is not None:
+            self._judge.close()
 
     async def ask(self, fresh: Selection, whole: Selection, swaps: Swaps | None = None) -> bool:
         """Ask about `fresh` samples, a part of the `whole` so far; whether all were asked.
@@ -105,11 +110,10 @@ class Asking:
         if self._replay is not None:
             await self._replay.take_over(plan(dataset, fresh, task, self._keys), session)
             return True
-        self._judge_early(whole)
         lacking: set[str] = set()
         plans: list[Callable[[], Iterator[Chunk]]]
         if self._first is None:
-            plans = [self._plan(fresh)]
+            plans = [self._plan(fresh, whole)]
         else:
             first = partial(self._first.chunks, fresh, by_image=True)
             outcome, limits = self._first.likely.outcome, self._limits
@@ -139,22 +143,49 @@ class Asking:
         self._say_stored(self.needed - session.asked)
         return True
 
-    def _plan(self, fresh: Selection) -> Callable[[], Iterator[Chunk]]:
-        """The plan; where much may be stored and nothing is to be looked up in it, without that."""
+    def _plan(self, fresh: Selection, whole: Selection) -> Callable[[], Iterator[Chunk]]:
+        """The plan; where much may be stored and nothing is to be looked up in it, without that.
+
+        If most is stored, it is judged while the others are asked about.
+        """
         store, planned = self.session.store, (self._dataset, fresh, self._task, self._keys)
         priced = self._limits.price is not None or bool(self.session.costs.prices)
         accounted = priced and store.without_usage()  # which looks up every response
-        if self.session.batches is None and store.count() and not accounted:
+        light = self.session.batches is None and store.count() and not accounted
+        if self._judges_early(whole):
+            # What is behind a shared store is looked up here.
+            if light and fresh == whole and not isinstance(store, SharingStore):
+                return partial(self._plan_in_parts, fresh)
+            self._judge_early(whole, self._parts)
+        if light:
             return partial(unanswered, *planned, store.stored)
         return partial(plan, *planned, by_image=True)
 
-    def _judge_early(self, selection: Selection) -> None:
-        """Begin to judge what is stored, if most is, while the others are asked about."""
+    def _plan_in_parts(self, selection: Selection) -> Iterator[Chunk]:
+        """The plan of samples most of whose requests are stored, by processes if there can be."""
+        planned = self._dataset, selection, self._task, self._keys, self.session.store.stored
+        self._judge = self._parts()
+        if self._judge is None:
+            return unanswered(*planned)
+        judge = partial(self._judge_early, selection, lambda: self._judge)
+        return unanswered_in_parts(*planned, self._judge, judge)
+
+    def _judges_early(self, selection: Selection) -> bool:
+        """Whether to judge what is stored while the others are asked about: if that is most."""
         stored = self.session.stored_before
         most = self._early is None and self.session.batches is None and 2 * stored >= self.needed
-        if most and stored >= WORTH and self._in_parts(selection):
-            parts = partial(rows, self._dataset, selection, PART)
-            self._early = selection, EarlyJudging(self._parts, parts, self.session.folder.path)
+        return most and stored >= WORTH and self._in_parts(selection)
+
+    def _judge_early(
+        self,
+        selection: Selection,
+        judge: Callable[[], PartsJudge | None],
+        digests: Sequence[bytes] = (),
+    ) -> None:
+        """Begin to judge what is stored."""
+        parts = partial(rows, self._dataset, selection, PART)
+        folder = self.session.folder.path
+        self._early = selection, EarlyJudging(judge, parts, folder, digests)
 
     def _in_parts(self, selection: Selection) -> bool:
         """Whether these samples are worth being judged in processes, and can be."""
@@ -172,9 +203,9 @@ class Asking:
         Whoever stops before the end closes it, and with it the processes that judge.
         """
         if self._links is None:
-            self._links = self._dataset.links()
+            self._links = SearchableLinks(self._dataset.links())
         for judgments, gold in self._frames(selection):
-            yield judgments, with_links(gold, self._links)
+            yield judgments, self._links.added_to(gold)
 
     def _frames(self, selection: Selection) -> Iterator[Frames]:
         store, model, task = self.session.store, self._model, self._task

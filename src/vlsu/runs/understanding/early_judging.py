@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import polars as pl
 
-from vlsu.runs.understanding.part_judging import Frames, JudgedPart, PartsJudge
+from vlsu.runs.understanding.part_judging import Frames, JudgedPart, Part, PartsJudge
 
 __all__ = ["EarlyJudging"]
 
@@ -47,6 +47,7 @@ class EarlyJudging:
         make_judge: Makes what judges; `None` if nothing can.
         parts: Makes the rows of the parts, in their order.
         folder: Where the file lies.
+        digests: The keys of each part's requests, if they are known.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class EarlyJudging:
         make_judge: Callable[[], PartsJudge | None],
         parts: Callable[[], Generator[pl.DataFrame]],
         folder: Path,
+        digests: Sequence[bytes] = (),
     ) -> None:
         self._make_judge, self._parts, self._folder = make_judge, parts, folder
+        self._digests = digests
         self._judge: PartsJudge | None = None
         self._file: IO[bytes] | None = None
         self._kept: list[_Kept] = []
@@ -78,12 +81,12 @@ class EarlyJudging:
         except Exception:  # such as a full disk; tried again later, where it can be explained
             self._forget()
 
-    def _rows(self) -> Iterator[pl.DataFrame]:
+    def _rows(self) -> Iterator[Part]:
         with closing(self._parts()) as parts:
-            for rows in parts:
+            for number, rows in enumerate(parts):
                 if self._stopping.is_set():
                     return
-                yield rows
+                yield Part(rows, self.digests(number))
 
     def _keep(self, judged: JudgedPart) -> None:
         assert self._file is not None
@@ -119,6 +122,10 @@ class EarlyJudging:
             number: The part's, from 0. Only after `stop`.
         """
         return self._kept[number].lacking if number < len(self._kept) else None
+
+    def digests(self, number: int) -> bytes | None:
+        """The keys of the requests of a part, if they are known."""
+        return self._digests[number] if number < len(self._digests) else None
 
     def completed(self, number: int, anew: Frames | None) -> Frames:
         """A part that was judged, with the judgments of samples that lacked a response replaced.

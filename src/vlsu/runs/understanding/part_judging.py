@@ -1,7 +1,8 @@
 """Judging a large run in processes of their own, one a core, a part of its samples in each.
 
 A process opens the same model and prompt from the same options, reads what is stored itself, and
-returns the rows that `vlsu.runs.judging.judged` would make here.
+returns the rows that `vlsu.runs.judging.judged` would make here. Before that, it can say which
+samples of a part lack a response (`vlsu.runs.understanding.part_planning`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 import polars as pl
@@ -27,17 +28,29 @@ from vlsu.models.http.model import HttpModel
 from vlsu.models.processes import Pool, cores
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.plan import keyed
-from vlsu.runs.judging import judged
+from vlsu.runs.asking.plan import KeyedRows, Lacking, keyed, keyed_as
+from vlsu.runs.judging import ParsedResponses, judged
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.model_and_task import model_and_task
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.tasks import Understanding
 
-__all__ = ["PART", "WORTH", "Frames", "JudgedPart", "PartJudge", "PartsJudge", "judged_rows"]
+__all__ = [
+    "PART",
+    "WORTH",
+    "Frames",
+    "JudgedPart",
+    "Part",
+    "PartJudge",
+    "PartsJudge",
+    "Work",
+    "judged_rows",
+]
 
 #: Judgments from which on processes are started: each takes half a second to begin.
 WORTH = 100_000
+#: Objects between two looks for cycles, of which judging makes none.
+_COLLECTED = 100_000
 #: Samples of a part: several parts are in memory at a time.
 PART = 4_000
 
@@ -62,6 +75,10 @@ class BegunParts(Protocol):
 
     def lacking(self, number: int) -> list[int] | None:
         """Places of the samples of a part that are to be judged anew; `None`: all of them."""
+        ...
+
+    def digests(self, number: int) -> bytes | None:
+        """The keys of the requests of a part, if they are known."""
         ...
 
     def completed(self, number: int, anew: Frames | None) -> Frames:
@@ -101,11 +118,34 @@ class _Setup(NamedTuple):
     store: Path
 
 
-class _Part(NamedTuple):
-    """A setup, pickled, and the dataset's rows that are to be judged."""
+class Part(NamedTuple):
+    """Some rows of a dataset.
+
+    Attributes:
+        rows: The rows.
+        digests: The keys of their requests, if they are known (`vlsu.runs.asking.plan.Lacking`).
+    """
+
+    rows: pl.DataFrame
+    digests: bytes | None = None
+
+
+class Work(NamedTuple):
+    """What a process does.
+
+    Attributes:
+        setup: A `_Setup`, pickled.
+        part: Of which samples.
+        keyed: Whether it is to say what they lack instead of judging them.
+    """
 
     setup: bytes
-    rows: pl.DataFrame
+    part: Part
+    keyed: bool = False
+
+
+#: Has a process do some work.
+_Submit = Callable[[Work], Future[Any]]
 
 
 class PartsJudge:
@@ -171,8 +211,12 @@ class PartsJudge:
                 weight = 0.0
                 for number, rows in enumerate(parts):
                     lacking = None if begun is None else begun.lacking(number)
-                    left = rows if lacking is None else rows[lacking]
-                    judged = submit(left) if left.height else None
+                    if lacking is None:
+                        part = Part(rows, None if begun is None else begun.digests(number))
+                    else:
+                        part = Part(rows[lacking])
+                    left = part.rows
+                    judged = submit(self.work(part)) if left.height else None
                     known = None if lacking is None else number
                     waiting.append(_Begun(known, left, judged, left.height / rows.height))
                     weight += waiting[-1].weight
@@ -184,42 +228,60 @@ class PartsJudge:
         finally:
             self.close()
 
-    def each(self, parts: Iterable[pl.DataFrame], at_once: int) -> Generator[JudgedPart | None]:
+    def work(self, part: Part) -> Work:
+        """What a process is given to judge a part."""
+        return Work(self._setup, part)
+
+    def each(self, parts: Iterable[Part], at_once: int) -> Generator[JudgedPart | None]:
         """Judge parts, in their order; `None` for those that no process could judge.
 
         Args:
-            parts: Rows of the dataset.
+            parts: The parts.
             at_once: How many processes are used.
         """
+        works = map(self.work, parts)
+        for _, result in self._in_order(works, at_once):
+            yield result
+
+    def lacking(
+        self, parts: Iterable[pl.DataFrame]
+    ) -> Generator[tuple[pl.DataFrame, Lacking | None]]:
+        """Parts and which of their rows lack a response; `None` where no process could say."""
+        works = (Work(self._setup, Part(rows), keyed=True) for rows in parts)
+        for work, lacking in self._in_order(works, self.count):
+            yield work.part.rows, lacking
+
+    def _in_order(self, works: Iterable[Work], at_once: int) -> Iterator[tuple[Work, Any]]:
         with self._threads(at_once) as submit:
-            begun: deque[Future[JudgedPart | None]] = deque()
-            for rows in parts:
-                begun.append(submit(rows))
+            begun: deque[tuple[Work, Future[Any]]] = deque()
+            for work in works:
+                begun.append((work, submit(work)))
                 if len(begun) > at_once:
-                    yield begun.popleft().result()
-            while begun:
-                yield begun.popleft().result()
+                    done, result = begun.popleft()
+                    yield done, result.result()
+            for done, result in begun:
+                yield done, result.result()
 
     def close(self) -> None:
         """End the processes; a later part starts new ones."""
         self._pool.close()
 
     @contextmanager
-    def _threads(self, count: int) -> Iterator[Callable[[pl.DataFrame], Future[JudgedPart | None]]]:
-        """What has parts judged in other threads, so many at once; those not begun are dropped."""
+    def _threads(self, count: int) -> Iterator[_Submit]:
+        """What has work done in other threads, so much at once; what is not begun is dropped."""
         with ThreadPoolExecutor(count, thread_name_prefix="judging") as threads:
             try:
-                yield lambda rows: threads.submit(self._judge, rows)
+                yield lambda work: threads.submit(self._done, work)
             finally:
                 threads.shutdown(cancel_futures=True)
 
-    def _judge(self, rows: pl.DataFrame) -> JudgedPart | None:
-        """A part judged by a process; `None` if that failed, whatever the reason."""
+    def _done(self, work: Work) -> Any:
+        """What a process makes of some work; `None` if that failed, whatever the reason."""
         try:
-            judged: list[JudgedPart] = self._pool.answer([_Part(self._setup, rows)])
+            (result,) = self._pool.answer([work])
         except Exception:  # it is tried here, where an error can be explained
             return None
-        return judged[0]
+        return result
 
 
 def _ended(
@@ -242,28 +304,38 @@ class PartJudge:
 
     def __init__(self) -> None:
         self._setup = b""
-        self._judge: Callable[[pl.DataFrame], JudgedPart] | None = None
+        self._opened: _Opened | None = None
 
-    def answer_packed(self, packed: Sequence[_Part]) -> list[JudgedPart]:
-        """Judge parts.
+    def answer_packed(self, packed: Sequence[Work]) -> list[JudgedPart | Lacking]:
+        """Judge parts, or say what they lack.
 
         Raises:
             RunError: Model or prompt are not those of the run any more, or the store is damaged.
         """
-        return [self._of(setup)(rows) for setup, rows in packed]
+        return [self._of(work.setup).done(work) for work in packed]
 
-    def _of(self, setup: bytes) -> Callable[[pl.DataFrame], JudgedPart]:
-        if self._judge is None or setup != self._setup:
-            self._judge, self._setup = _opened(pickle.loads(setup)), setup  # noqa: S301
-        return self._judge
+    def _of(self, setup: bytes) -> _Opened:
+        if self._opened is None or setup != self._setup:
+            self._opened, self._setup = _Opened(pickle.loads(setup)), setup  # noqa: S301
+        return self._opened
 
 
-def _opened(setup: _Setup) -> Callable[[pl.DataFrame], JudgedPart]:
-    model, task = model_and_task(setup.options, setup.policy)
-    if _identity(model, task) != setup.identity:
-        raise RunError("model or prompt have changed since the run began")
-    store = ResponseStore(setup.store, read_only=True)
-    return lambda rows: _judged_part(rows, store, model, task)
+class _Opened:
+    """A run's store, model and task in another process."""
+
+    def __init__(self, setup: _Setup) -> None:
+        self._model, self._task = model_and_task(setup.options, setup.policy)
+        if _identity(self._model, self._task) != setup.identity:
+            raise RunError("model or prompt have changed since the run began")
+        self._store = ResponseStore(setup.store, read_only=True)
+        #: About images alone, which samples of other parts may show as well.
+        self._parsed = ParsedResponses()
+        self._keyed_rows = KeyedRows(self._task, RequestKeys(self._model.identity()))
+
+    def done(self, work: Work) -> JudgedPart | Lacking:
+        if work.keyed:
+            return self._keyed_rows.lacking(work.part.rows, self._store.stored)
+        return _judged_part(work.part, self._store, self._model, self._task, self._parsed)
 
 
 def judged_rows(
@@ -275,16 +347,29 @@ def judged_rows(
         DataError: A row cannot be read as a sample.
         RunError: The store is damaged.
     """
-    return _judged_part(rows, store, model, task).frames
+    return _judged_part(Part(rows), store, model, task).frames
 
 
 def _judged_part(
-    rows: pl.DataFrame, store: ResponseStore, model: Model, task: Understanding
+    part: Part,
+    store: ResponseStore,
+    model: Model,
+    task: Understanding,
+    parsed: ParsedResponses | None = None,
 ) -> JudgedPart:
-    chunks = keyed(map(to_sample, rows.iter_rows()), task, RequestKeys(model.identity()))
+    rows, digests = part
+    samples = map(to_sample, rows.iter_rows())
+    if digests is None:
+        chunks = keyed(samples, task, RequestKeys(model.identity()))
+    else:
+        chunks = keyed_as(samples, task, digests)
     unanswered: set[str] = set()
     judgments, gold = map(
-        pl.concat, zip(*judged(chunks, store, model, task, lacking=unanswered), strict=True)
+        pl.concat,
+        zip(
+            *judged(chunks, store, model, task, parsed, lacking=unanswered, kept="image"),
+            strict=True,
+        ),
     )
     lacking: list[int] = []
     if unanswered:
@@ -302,4 +387,5 @@ def part_judge() -> PartJudge:
     """What judges in a process; warnings about the options were given where it was started."""
     logging.disable()
     gc.freeze()  # what was imported stays, and is not looked through again and again
+    gc.set_threshold(_COLLECTED)
     return PartJudge()
