@@ -26,13 +26,14 @@ import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from vlsu.analysis.arrays import BoolArray, FloatArray, IntArray
 from vlsu.analysis.comparison.paired_tables import confusions, swapped, two_samples
+from vlsu.analysis.comparison.single_runs import Known, SingleRun
 from vlsu.analysis.stats.classification import binary_f1, class_precision, macro_f1, weighted_f1
 from vlsu.analysis.stats.effective_size import Dependence
 from vlsu.analysis.stats.intervals import LEVEL, UNDEFINED, Rate, bonett_price, percentiles
@@ -119,16 +120,19 @@ class PairedEstimator:
         swaps: Times the runs are swapped for the p of an F1; it is at least 1 / (1 + swaps).
         seed: Of both.
         level: Confidence of the intervals.
+        known: What was found of these cells, or of others that were taken from the same table.
     """
 
     cells: PairedCells
     swaps: int
     seed: int
     level: float = LEVEL
+    known: Known = field(default_factory=Known)
 
     def single_run(self, run: int) -> Estimator:
         """Estimates one of the runs on its own, as `metrics.json` does."""
-        return Estimator(Resampler(self.cells.runs[run], REPLICATES, self.seed), self.level)
+        resampler = Resampler(self.cells.runs[run], REPLICATES, self.seed)
+        return SingleRun(resampler, self.level, known=self.known)
 
     def share(self, first: BoolArray, second: BoolArray, among: BoolArray) -> Difference:
         """Share of samples in `among` that the runs hit.
@@ -164,8 +168,12 @@ class PairedEstimator:
 
     def _dependence(self, column: IntArray) -> Dependence | None:
         """What the clusters do to the difference of two shares; `column` as in `_discordant`."""
-        rare = np.array([0, 1, 1, 0])
-        return dependence_of_mean(self.cells.runs[0], column, np.array([0, 1, -1, 0]), rare)
+        value, rare = np.array([0, 1, -1, 0]), np.array([0, 1, 1, 0])
+        return self.known.once(
+            lambda: dependence_of_mean(self.cells.runs[0], column, value, rare),
+            "difference of shares",
+            column,
+        )
 
     def f1(
         self, first: Confusion, second: Confusion, prefix: str, *names: str

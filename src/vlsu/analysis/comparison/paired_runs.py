@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from vlsu.analysis.arrays import BoolArray
 from vlsu.analysis.comparison.differences import Difference, PairedEstimator
 from vlsu.analysis.comparison.families import ComparedMetric
+from vlsu.analysis.comparison.single_runs import Known
 from vlsu.analysis.comparison.worst_case import WorstCase, best_predictions, worst_predictions
 from vlsu.analysis.stats.intervals import LEVEL, Rate
 from vlsu.analysis.table.cells import Cells, CellShare
@@ -65,6 +66,7 @@ class PairedRuns:
             with the missing answers counted in another way too; 0 for no other way at all.
         level: Confidence of the intervals.
         fewest_swaps: Of the randomization of F1s and precisions.
+        known: As of `PairedEstimator`.
     """
 
     cells: PairedCells
@@ -73,11 +75,12 @@ class PairedRuns:
     enough: float
     level: float = LEVEL
     fewest_swaps: int = _FEWEST_SWAPS
+    known: Known = field(default_factory=Known)
 
     @cached_property
     def estimator(self) -> PairedEstimator:
         """Of shares, which need no swaps."""
-        return PairedEstimator(self.cells, 1, self.seed, self.level)
+        return PairedEstimator(self.cells, 1, self.seed, self.level, self.known)
 
     @property
     def sides(self) -> tuple[Cells, Cells]:
@@ -227,7 +230,7 @@ class PairedRuns:
     ) -> Mapping[str, Difference]:
         """F1s of two confusions over the same cells; arguments as `f1`."""
         swaps = swaps_of(tests, self.runs, self.fewest_swaps)
-        estimator = PairedEstimator(self.cells, swaps, self.seed, self.level)
+        estimator = PairedEstimator(self.cells, swaps, self.seed, self.level, self.known)
         return estimator.f1(first, second, prefix, *names)
 
     def worst_f1(

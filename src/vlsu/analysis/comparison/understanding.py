@@ -15,6 +15,7 @@ from vlsu.analysis.comparison.margins import with_equivalence
 from vlsu.analysis.comparison.metrics import PairedMetrics
 from vlsu.analysis.comparison.model_agreement import model_agreement
 from vlsu.analysis.comparison.paired_runs import swaps_of
+from vlsu.analysis.comparison.single_runs import Known
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.analysis.table.answered import ENOUGH
 from vlsu.analysis.table.cells import JOINT
@@ -70,12 +71,21 @@ def understanding_comparison(
     """
     if len(names) < 2 or len(set(names)) < len(names):
         raise UsageError("give two or more runs, each with a name of its own")
+    known = Known()
     numbers = {(names[a], names[b]): (a, b) for a, b in combinations(range(len(names)), 2)}
 
     def paired(pair: RunNames, level: float) -> PairedMetrics:
         alone = any(name in unsafe_alone for name in pair)
         found = cells.pair(*numbers[pair])
-        return PairedMetrics(found, len(names), seed, enough, level, unsafe_alone=alone)
+        return PairedMetrics(
+            found,
+            len(names),
+            seed,
+            enough,
+            level,
+            known=known.at(found.place),
+            unsafe_alone=alone,
+        )
 
     pairs = {pair: paired(pair, LEVEL).metrics() for pair in numbers}
     declared = declared or Declared()

@@ -18,7 +18,6 @@ __all__ = [
     "Jackknife",
     "dependence_of_mean",
     "dependence_of_share",
-    "dependence_of_table",
     "dependence_of_weights",
     "jackknife",
 ]
@@ -166,21 +165,6 @@ def _covariance(lone: FloatArray, repeats: FloatArray, steps: FloatArray) -> Flo
             covariance[j, i] = covariance[i, j]
     scaled: FloatArray = covariance * (units - 1) / max(units, 1)
     return scaled
-
-
-def dependence_of_table(
-    cells: Cells, hits: BoolArray, among: BoolArray, variance: float
-) -> Dependence | None:
-    """What the clusters do to a statistic that is no share, with the clusters of one.
-
-    Args:
-        cells: The samples.
-        hits: Cells of the outcome whose rarity decides how much the clusters show: right answers.
-        among: Cells that the statistic is over, of at least one sample.
-        variance: Of the statistic, with the clusters.
-    """
-    share = dependence_of_share(cells, hits, among)
-    return None if share is None else Dependence(variance, share.units, share.events)
 
 
 def dependence_of_weights(

@@ -29,7 +29,7 @@ hold the truth.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -52,7 +52,6 @@ from vlsu.analysis.table.confusion import Confusion
 from vlsu.analysis.table.dependence import (
     Jackknife,
     dependence_of_share,
-    dependence_of_table,
     dependence_of_weights,
     jackknife,
 )
@@ -121,6 +120,13 @@ class Estimator(Ratios):
             among: Cells that count at all; at least one sample.
         """
         return dependence_of_share(self.resampler.cells, hits, among)
+
+    def _dependence_of_table(
+        self, hits: BoolArray, among: BoolArray, variance: float
+    ) -> Dependence | None:
+        """As `dependence` of right answers, of a statistic that is no share, with this variance."""
+        share = self.dependence(hits, among)
+        return None if share is None else replace(share, variance=variance)
 
     def effective_size(self, hits: BoolArray, among: BoolArray) -> float:
         """Independent samples that a share is worth, above 0 and at most as many as there are.
@@ -299,9 +305,7 @@ class Estimator(Ratios):
         """
         value, alone = float(found.value[k]), float(found.independent[k, k])
         n = float(self.size(among))
-        clusters = dependence_of_table(
-            self.resampler.cells, hits, among, float(found.covariance[k, k])
-        )
+        clusters = self._dependence_of_table(hits, among, float(found.covariance[k, k]))
         if clusters is None or clusters.units <= 1 or not 0 < value < 1 or alone <= 0:
             return None
         effect = clusters.design_effect(alone, n) * alone
@@ -331,7 +335,7 @@ class Estimator(Ratios):
                 lambda tables: cohen_kappa(tables.reshape(*tables.shape[:-1], 3, 3))[..., None],
             )
             agreed = inside & (column % 4 == 0)  # 0, 4 and 8 are the diagonal
-            clusters = dependence_of_table(cells, agreed, inside, float(found.covariance[0, 0]))
+            clusters = self._dependence_of_table(agreed, inside, float(found.covariance[0, 0]))
             alone = float(found.independent[0, 0])
             if clusters is not None and clusters.units < n:
                 size = clusters.units

@@ -45,9 +45,12 @@ class PairedCells:
     Attributes:
         runs: A table for each run. Their cells are the same samples: gold grades, categories,
             counts and groups are shared, only predictions and outcomes differ.
+        place: Of each cell of the table that these were taken from, its cell here: shape ``(C,)``.
+            `None` if from none.
     """
 
     runs: tuple[Cells, ...]
+    place: IntArray | None = None
 
     def pair(self, first: int, second: int) -> PairedCells:
         """Two of the runs; cells that differ only in the other runs are merged."""
@@ -82,7 +85,8 @@ class PairedCells:
                     lost=rows[:, 13:] == 1,
                     outcomes=runs[1].outcomes,
                 ),
-            )
+            ),
+            cell,
         )
 
 
