@@ -28,12 +28,16 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest) -> str | None:
+def address(request: pytest.FixtureRequest) -> Iterator[str | None]:
     """Where a project's database is: a file of its folder, or a new database."""
     if request.param == "sqlite":
-        return None
+        yield None
+        return
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
+    address = server.new_database()
+    yield address
+    if server.ready():  # a test may have ended it
+        server.drop_database(address)
 
 
 @pytest.fixture

@@ -42,6 +42,12 @@ class PostgresServer:
             connection.execute(f'CREATE DATABASE "{name}" {about}')
         return self._address(name)
 
+    def drop_database(self, address: str) -> None:
+        """Remove a database that `new_database` gave, whoever is still connected to it."""
+        name = address.rpartition("/")[2]
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
     def ready(self) -> bool:
         """Whether it answers."""
         try:
