@@ -78,6 +78,7 @@ def test_a_run_imports_what_it_asks_with_and_nothing_for_later(dataset, tmp_path
     assert {"vlsu.runs.understanding.evaluation", "vlsu.runs.session"} <= modules
     assert not modules & {
         "pydantic",
+        "vlsu.cli.run_alignment",
         "vlsu.data.importers",
         "vlsu.data.importing.pipeline",
         "vlsu.models.batching.vllm_file",
@@ -122,7 +123,7 @@ def test_the_first_request_waits_for_no_import_of_what_comes_later(dataset, tmp_
 
 
 def test_a_command_alone_is_as_it_is_among_all():
-    def parameters(made: typer.Typer, name: str) -> object:
+    def parameters(made: typer.Typer, name: str) -> dict[str, list[str]]:
         command = commands(made)[name]
         inner = getattr(command, "commands", {"": command})
         return {sub: [each.name for each in one.params] for sub, one in inner.items()}
@@ -136,3 +137,9 @@ def test_a_command_alone_is_as_it_is_among_all():
         alone = command_line(name)
         assert set(commands(alone)) == {name}
         assert parameters(alone, name) == parameters(app, name)
+        for sub in parameters(app, name).keys() - {""}:
+            one = parameters(command_line(name, sub), name)
+            assert {sub: one[sub]} == {sub: parameters(app, name)[sub]}
+            assert set(one) in ({sub}, set(parameters(app, name)))
+        assert parameters(command_line(name, "--help"), name) == parameters(app, name)
+    assert set(parameters(command_line("run", "understanding"), "run")) == {"understanding"}

@@ -6,6 +6,7 @@ command would take otherwise.
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -68,8 +69,13 @@ def _options(
 
 
 @cache
-def command_line(name: str | None = None) -> typer.Typer:
-    """The command line; with the name of a command or a group, of that one alone."""
+def command_line(name: str | None = None, of_group: str | None = None) -> typer.Typer:
+    """The command line; with the name of a command or a group, of that one alone.
+
+    Args:
+        name: Of the command or group.
+        of_group: Of one of its commands. Where the group's first module has it, there is no other.
+    """
     made = typer.Typer(
         name="vlsu",
         help="Vision-Language Safety Understanding: does a model understand what an image and a "
@@ -87,7 +93,7 @@ def command_line(name: str | None = None) -> typer.Typer:
             made.command(command)(getattr(found, function))
     for group in _GROUPS:
         if name in (None, group):
-            made.add_typer(_group(group), name=group)
+            made.add_typer(_alone(group, of_group) or _group(group), name=group)
     read_strictly(made)
     return made
 
@@ -101,6 +107,18 @@ def _group(name: str) -> typer.Typer:
         if hasattr(each, "add_to"):
             each.add_to(group)
     return group
+
+
+def _alone(name: str, command: str | None) -> typer.Typer | None:
+    """A group with one command, if its first module has that."""
+    if command is None:
+        return None
+    first: typer.Typer = import_module(f"vlsu.cli.{_GROUPS[name][0]}").app
+    if not (found := [each for each in first.registered_commands if each.name == command]):
+        return None
+    alone = copy.copy(first)
+    alone.registered_commands, alone.registered_groups = found, []
+    return alone
 
 
 if not TYPE_CHECKING:  # `app`, the whole command line
@@ -121,7 +139,8 @@ def run_command(arguments: Sequence[str]) -> int:
     """
     known = {*_COMMANDS, *_GROUPS}
     first = arguments[0] if arguments and arguments[0] in known else None
-    command = typer.main.get_command(command_line(first))
+    second = arguments[1] if first in _GROUPS and len(arguments) > 1 else None
+    command = typer.main.get_command(command_line(first, second))
     try:
         with command.make_context("vlsu", list(arguments)) as context:
             command.invoke(context)

@@ -52,6 +52,15 @@ def test_a_draw_takes_the_samples_of_smallest_hash_in_their_order(
     assert [sample.id for sample in samples(dataset, Subset(limit, 5))] == in_order
 
 
+@pytest.mark.parametrize("limit", [plan.KEPT, plan.KEPT + 1])
+def test_rows_of_a_draw_are_the_same_whether_they_are_kept_or_not(
+    dataset: Dataset, limit: int
+) -> None:
+    drawn = Subset(limit, 7).frame(dataset).collect()
+    assert drawn.height == limit
+    assert ChosenSamples(tuple(drawn["id"])).frame(dataset).collect().equals(drawn)
+
+
 def key(seed: int) -> Callable[[str], tuple[bytes, str]]:
     return lambda id_: (rank(seed, id_), id_)
 

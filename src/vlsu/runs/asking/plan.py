@@ -50,6 +50,8 @@ CHUNK = 16
 SORTED = 20_000
 #: Samples whose requests are looked up together before any is planned: some milliseconds.
 LOOKED_UP = 256
+#: Samples of a draw that are kept once they are read: a start looks at them a dozen times.
+KEPT = 256
 #: Rows read at a time where a part of a dataset is read in its order.
 READ = 8192
 
@@ -101,6 +103,8 @@ class Subset:
             return dataset.frame()
         with dataset.reading():
             files = tuple(map(_File.at, (dataset.path / name for name in dataset.info.files)))
+            if self.limit <= KEPT:
+                return _drawn_rows(files, self.limit, self.seed).lazy()
             return dataset.frame_with(_drawn(files, self.limit, self.seed))
 
     def size(self, dataset: Dataset) -> int:
@@ -151,6 +155,13 @@ def _drawn(files: tuple[_File, ...], limit: int, seed: int) -> pl.Series:
     ids = scan_parquet(file.path for file in files).select("id").collect().get_column("id")
     ranks = pl.Series("rank", [rank(seed, id_) for id_ in ids], dtype=pl.Binary)
     return pl.DataFrame([ids, ranks]).bottom_k(limit, by=["rank", "id"]).get_column("id")
+
+
+@lru_cache(maxsize=2)
+def _drawn_rows(files: tuple[_File, ...], limit: int, seed: int) -> pl.DataFrame:
+    """The rows in these files with the identifiers that `_drawn` draws, in their order."""
+    drawn = pl.col("id").is_in(_drawn(files, limit, seed).implode())
+    return scan_parquet(file.path for file in files).filter(drawn).collect()
 
 
 def samples(dataset: Dataset, selection: Selection, *, by_image: bool = False) -> Iterator[Sample]:
