@@ -200,7 +200,7 @@ def _by_framing(answers: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 def _clusters(answers: pl.DataFrame) -> dict[str, object] | None:
     """What the samples share, and how many clusters that leaves; `None` if they share nothing."""
-    samples = answers.unique("sample")
+    samples = answers.select("sample", *WAYS).unique("sample")
     units = {}
     for way in WAYS:
         sizes = samples.group_by(way).len()["len"].cast(pl.Int64)

@@ -84,24 +84,37 @@ def read_answers(verdicts: Frame, gold: Frame, labels: Frame | None = None) -> p
     """
     samples = _clusters(read_gold(gold))
     read = read_verdicts(verdicts, _KEY)
-    require(
-        read,
-        pl.struct(_KEY).is_duplicated(),
-        lambda r: RunError(f"{_name(r)} has more than one verdict; keep one judge's"),
-    )
     orders = read.select("framing").unique(maintain_order=True).with_row_index("framing_code")
-    read = read.join(orders, on="framing", how="left").join(samples, on="sample_id", how="left")
-    require(
-        read,
-        pl.col("cluster").is_null(),
-        lambda r: RunError(
-            f"sample {r['sample_id']!r} is judged but has no gold row; "
-            "give the dataset the run was made with"
-        ),
+    names = samples.select("sample_id", "sample", "cluster")
+    places = (
+        read.select(_KEY)
+        .join(orders, on="framing", how="left", maintain_order="left")
+        .join(names, on="sample_id", how="left", maintain_order="left")
     )
     # Samples have numbers by now: their names, the widest column, need not be sorted.
-    read = _with_labels(read, labels).drop("sample_id")
-    return _scored(read.sort("framing_code", "cluster", "sample", "draw"))
+    order = places.select(pl.arg_sort_by("framing_code", "cluster", "sample", "draw")).to_series()
+    numbers = places.select("framing_code", "cluster", "sample", "draw")[order]
+    again = pl.all_horizontal(pl.all() == pl.all().shift())
+    if numbers["cluster"].null_count() or numbers.select(again.any()).item():
+        require(
+            read,
+            pl.struct(_KEY).is_duplicated(),
+            lambda r: RunError(f"{_name(r)} has more than one verdict; keep one judge's"),
+        )
+        require(
+            places,
+            pl.col("cluster").is_null(),
+            lambda r: RunError(
+                f"sample {r['sample_id']!r} is judged but has no gold row; "
+                "give the dataset the run was made with"
+            ),
+        )
+    del places
+    # What is known of the samples is added to what is sorted, so that none of it is held twice.
+    read = _with_labels(read, labels).drop("sample_id")[order]
+    known = samples.drop("sample_id")[numbers["sample"] - 1]
+    read = read.with_columns(numbers["framing_code"], *known)
+    return _scored(read)
 
 
 def read_verdicts(verdicts: Frame, key: tuple[str, ...]) -> pl.DataFrame:
