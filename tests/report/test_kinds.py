@@ -13,6 +13,7 @@ from vlsu.report.kinds import (
     Kinds,
     Texts,
     first_of,
+    hashed,
     identifiers,
     interleaved,
     kinds_of_numbers,
@@ -36,7 +37,7 @@ def test_rows_in_full_are_those_that_were_read(
     rows: list[tuple[str, str | None, str | None]],
 ) -> None:
     texts, read = Texts(), frame(rows)
-    _, codes = texts.coded(read.lazy(), "id", {"one": pl.col("one"), "two": pl.col("two")})
+    codes = texts.codes(read.lazy(), {"one": pl.col("one"), "two": pl.col("two")})
     kinds = texts.kinds(codes)
     assert kinds.rows().rows() == read.select("one", "two").rows()
     assert kinds.frame.n_unique() == kinds.frame.height if rows else kinds.frame.is_empty()
@@ -49,7 +50,7 @@ def test_samples_are_numbered_as_they_first_occur_over_all_tables(
     one: list[tuple[str, str | None, str | None]], two: list[tuple[str, str | None, str | None]]
 ) -> None:
     texts, tables = Texts(), [frame(one), frame(two)]
-    read = [texts.coded(t.lazy(), "id", {"one": pl.col("one")}) for t in tables]
+    read = [(hashed(t.lazy(), "id"), texts.codes(t.lazy(), {"one": pl.col("one")})) for t in tables]
     numbers, rows = numbered([sample for sample, _ in read])
     ids = [id_ for t, row in zip(tables, rows, strict=True) for id_ in t["id"].gather(row)]
     assert ids == list(dict.fromkeys([*tables[0]["id"], *tables[1]["id"]]))

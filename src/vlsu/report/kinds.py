@@ -7,7 +7,7 @@ the number of their kind is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "Texts",
     "concatenated",
     "first_of",
+    "hashed",
     "identifiers",
     "interleaved",
     "kinds_of_numbers",
@@ -91,35 +92,24 @@ class Texts:
         self._kind = pl.Categorical(pl.Categories.random())
         self._held = pl.Series([], dtype=self._kind)  # without a series the numbers are lost
 
-    def coded(
-        self, frame: pl.LazyFrame, sample: str, columns: Mapping[str, pl.Expr]
-    ) -> tuple[CodeArray, dict[str, CodeArray]]:
-        """The rows of a frame as codes, in their order: 8 bytes a row and 4 for each column.
+    def codes(self, frame: pl.LazyFrame, columns: Mapping[str, pl.Expr]) -> dict[str, CodeArray]:
+        """The rows of a frame as codes, in their order: 4 bytes a row for each column.
 
         Args:
             frame: Unread, but of a file or in memory: it is read by slices.
-            sample: Its column of identifiers.
             columns: Name -> a text with few different values.
 
         Returns:
-            The hash of each row's identifier; and name -> code of each row, `NONE` where it is
-            null. Shape ``(n,)`` each.
+            Name -> code of each row, `NONE` where it is null. Shape ``(n,)`` each.
         """
-        read = frame.select(
-            pl.col(sample).hash().alias(""),
-            **{name: text.cast(pl.String).cast(self._kind) for name, text in columns.items()},
-        )
+        texts = {name: text.cast(pl.String).cast(self._kind) for name, text in columns.items()}
         rows = int(frame.select(pl.len()).collect().item())
-        samples = np.empty(rows, dtype=np.uint64)
         codes = {name: np.empty(rows, dtype=np.uint32) for name in columns}
-        # A slice at a time: nothing is read ahead, and no column is held twice.
-        for start in range(0, rows, _READ):
-            part = read.slice(start, _READ).collect(engine="streaming")
-            among = slice(start, start + part.height)
-            samples[among] = part[""].to_numpy()
+        for start, part in _slices(frame.select(**texts), rows):
             for name, code in codes.items():
-                code[among] = part[name].to_physical().cast(pl.UInt32).fill_null(NONE).to_numpy()
-        return samples, codes
+                numbers = part[name].to_physical().cast(pl.UInt32).fill_null(NONE)
+                code[start : start + part.height] = numbers.to_numpy()
+        return codes
 
     def code(self, text: str) -> int:
         """The code of a text; one that no other has where it is in no table."""
@@ -154,6 +144,26 @@ class Texts:
             }
         )
         return Kinds(frame, number.astype(np.uint32))
+
+
+def hashed(frame: pl.LazyFrame, sample: str) -> CodeArray:
+    """The hash of each row's identifier, shape ``(n,)``.
+
+    Args:
+        frame: As for `Texts.codes`.
+        sample: Its column of identifiers.
+    """
+    rows = int(frame.select(pl.len()).collect().item())
+    samples = np.empty(rows, dtype=np.uint64)
+    for start, part in _slices(frame.select(pl.col(sample).hash()), rows):
+        samples[start : start + part.height] = part[sample].to_numpy()
+    return samples
+
+
+def _slices(frame: pl.LazyFrame, rows: int) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The first row of each slice, and the slice: nothing is read ahead."""
+    for start in range(0, rows, _READ):
+        yield start, frame.slice(start, _READ).collect(engine="streaming")
 
 
 def kinds_of_numbers(**columns: CodeArray) -> Kinds:

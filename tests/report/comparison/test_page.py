@@ -208,9 +208,12 @@ def test_the_human_oracle_stands_beside_the_runs(runs: list[Run], tmp_path: Path
     assert "human grader" in page.read_text()
     with pytest.raises(UsageError, match="stands on the page of several runs"):
         write_report(runs[:1], page, oracle=oracle)
-    file.write_text("[]")
-    with pytest.raises(UsageError, match="no human oracle of the pair"):
-        load_oracle(file)
+    tree = json.loads(said.stdout)
+    tree["oracle"]["references"] = {"s0": [["safe", ["unsafe"]]]}
+    for wrong in ("[]", json.dumps(tree)):
+        file.write_text(wrong)
+        with pytest.raises(UsageError, match="no human oracle of the pair"):
+            load_oracle(file)
 
 
 def test_grader_and_runs_stand_side_by_side_on_the_same_references_alone(

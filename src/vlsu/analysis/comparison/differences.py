@@ -168,6 +168,8 @@ class PairedEstimator:
 
     def _dependence(self, column: IntArray) -> Dependence | None:
         """What the clusters do to the difference of two shares; `column` as in `_discordant`."""
+        if self.cells.runs[0].groups is None:
+            return None
         value, rare = np.array([0, 1, -1, 0]), np.array([0, 1, 1, 0])
         return self.known.once(
             lambda: dependence_of_mean(self.cells.runs[0], column, value, rare),

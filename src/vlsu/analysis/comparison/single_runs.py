@@ -75,6 +75,8 @@ class SingleRun(Estimator):
 
     def dependence(self, hits: BoolArray, among: BoolArray) -> Dependence | None:
         """As of `Estimator`."""
+        if self.resampler.cells.groups is None:
+            return None
         return self.known.once(
             lambda: Estimator.dependence(self, hits, among), "share", hits & among, among
         )

@@ -15,7 +15,7 @@ from vlsu.models.base import Outcome
 from vlsu.policy import MODALITIES, Severity
 from vlsu.report.facets import pattern_facets
 from vlsu.report.judgments import scan_judgments
-from vlsu.report.kinds import CodeArray, Kinds, Texts, identifiers, numbered, of_samples
+from vlsu.report.kinds import CodeArray, Kinds, Texts, hashed, identifiers, numbered, of_samples
 from vlsu.runs import Run
 
 __all__ = [
@@ -82,7 +82,8 @@ def judged_answers(runs: Sequence[Run]) -> JudgedAnswers:
     """
     texts, tables, answers = Texts(), [], []
     for run in runs:
-        sample, codes = texts.coded(scan_judgments(run), "sample_id", _coded(run))
+        judgments = scan_judgments(run)
+        sample, codes = hashed(judgments, "sample_id"), texts.codes(judgments, _coded(run))
         kinds = texts.kinds(codes)
         read = kinds.select(pl.exclude("refused"), refused=pl.col("refused") == "true")
         answers.append(read.select(*answer_facet_expressions(read.frame.columns)))
@@ -97,7 +98,8 @@ def judged_answers(runs: Sequence[Run]) -> JudgedAnswers:
     codes = {name: first([table[name] for _, table in tables]) for name in _OF_SAMPLE}
     columns = {f"{m}_gold": pl.col(f"{m}_grade") for m in MODALITIES}
     with contextlib.suppress(VlsuError):  # the dataset may not be at hand
-        codes |= of_samples(*texts.coded(runs[0].dataset.frame(), "id", columns), samples)
+        frame = runs[0].dataset.frame()
+        codes |= of_samples(hashed(frame, "id"), texts.codes(frame, columns), samples)
     of_sample = texts.kinds(codes)
     ids = [
         identifiers(scan_judgments(run), "sample_id", row)

@@ -140,7 +140,7 @@ def load_oracle(path: Path) -> Oracle:
         for name in patterns:
             Pattern.parse(name)
         references = {
-            str(item): [(str(reference), answer) for reference, answer in rows]
+            str(item): [(str(reference), _answer(answer)) for reference, answer in rows]
             for item, rows in oracle.get("references", {}).items()
         }
     except OSError as error:
@@ -152,6 +152,17 @@ def load_oracle(path: Path) -> Oracle:
         ) from None
     known = n if isinstance(n, int) else None
     return Oracle("human grader", scores, known, families, patterns, references)
+
+
+def _answer(value: object) -> str | None:
+    """A grader's answer.
+
+    Raises:
+        ValueError: It is neither a text nor null.
+    """
+    if value is not None and not isinstance(value, str):
+        raise ValueError("an answer is a text or null")
+    return value
 
 
 def _parts(oracle: Mapping[str, Any], name: str) -> dict[str, tuple[Rate, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -39,7 +39,7 @@ def comparison_page(
     oracle: Oracle | None = None,
     *,
     redact: bool = False,
-    live: Listed | None = None,
+    live: Callable[[], Listed] | None = None,
     links: bool = False,
     enough: float = ENOUGH,
 ) -> tuple[str, pl.Series | None]:
@@ -52,7 +52,8 @@ def comparison_page(
         beside: Name of the file that will hold all samples if the page cannot.
         oracle: A human grader's scores, to stand beside the models'.
         redact: As in `vlsu.report.write_report`.
-        live: The list of samples of a page that is served; else they are put into it.
+        live: Makes the list of samples of a page that is served, once the runs are compared: what
+            each needs is then not held together. Else they are put into it.
         links: Whether each run has a page of its own below this one's address.
         enough: The share answered below which the page opens with it, and claims nothing by one
             way of counting missing answers alone.
@@ -68,9 +69,13 @@ def comparison_page(
     runs = task.in_order(runs)
     names = run_names(runs)
     labels = run_labels(names)
-    # First, as their thumbnails are made while the runs are compared.
-    samples, ids = (live, None) if live else _samples(task.samples, runs, beside, redact=redact)
+    samples: Listed | None = None
+    ids: pl.Series | None = None
+    if live is None:  # first, as their thumbnails are made while the runs are compared
+        samples, ids = _samples(task.samples, runs, beside, redact=redact)
     result = compared(runs, oracle, enough)
+    if live is not None:
+        samples = live()
     page = render(
         "comparison.html.jinja",
         result.charts,

@@ -55,7 +55,7 @@ class _View:
     @cached_property
     def page(self) -> str:
         if len(self.runs) > 1:
-            live = self._served() if of_one_dataset(self.runs) else None
+            live = self._served if of_one_dataset(self.runs) else None
             return comparison_page(self.runs, "", live=live, links=True, enough=self.enough)[0]
         (run,) = self.runs
         return run_page(report_of(run), run, "", live=self._served(), enough=self.enough)[0]

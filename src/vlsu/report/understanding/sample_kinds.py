@@ -14,7 +14,16 @@ import polars as pl
 from vlsu.errors import VlsuError
 from vlsu.policy import MODALITIES
 from vlsu.report.judgments import scan_judgments
-from vlsu.report.kinds import NONE, CodeArray, Texts, first_of, identifiers, numbered, of_samples
+from vlsu.report.kinds import (
+    NONE,
+    CodeArray,
+    Texts,
+    first_of,
+    hashed,
+    identifiers,
+    numbered,
+    of_samples,
+)
 from vlsu.report.understanding.redrawn import flips_of_draws
 from vlsu.runs import Run
 
@@ -49,11 +58,10 @@ def judged_samples(runs: Sequence[Run]) -> JudgedSamples:
     """
     texts = Texts()
     columns = {name: pl.col(name) for name in ("modality", *_COLUMNS, "expected_category")}
-    tables = [texts.coded(scan_judgments(run), "sample_id", columns) for run in runs]
-    numbers, rows = numbered([sample for sample, _ in tables])
-    coded = [codes for _, codes in tables]
-    samples = np.concatenate([s[first] for (s, _), first in zip(tables, rows, strict=True)])
-    del tables  # the hashes of all rows
+    hashes = [hashed(scan_judgments(run), "sample_id") for run in runs]
+    numbers, rows = numbered(hashes)
+    samples = np.concatenate([s[first] for s, first in zip(hashes, rows, strict=True)])
+    del hashes  # of all rows
     ids = pl.concat(
         [
             identifiers(scan_judgments(run), "sample_id", first)
@@ -61,7 +69,8 @@ def judged_samples(runs: Sequence[Run]) -> JudgedSamples:
         ]
     )
     found = []
-    for run, codes, number in zip(runs, coded, numbers, strict=True):
+    for run, number in zip(runs, numbers, strict=True):
+        codes = texts.codes(scan_judgments(run), columns)
         of_run: dict[str, CodeArray] = {}
         for modality in MODALITIES:
             among = codes["modality"] == texts.code(modality)
@@ -71,7 +80,8 @@ def judged_samples(runs: Sequence[Run]) -> JudgedSamples:
                 category = first_of(codes["expected_category"], number, among, len(samples))
                 of_run["joint_gold_category"] = category
         found.append(of_run | _flips(run, texts, samples))
-    del coded, numbers
+        del codes  # of all rows of the run
+    del numbers
     gold = _gold(runs[0], texts, samples, found)
     return JudgedSamples(ids, texts, [{**of_run, **gold[k]} for k, of_run in enumerate(found)])
 
@@ -85,7 +95,8 @@ def _gold(
         return gold
     columns = {f"{m}_gold": pl.col(f"{m}_grade") for m in MODALITIES}
     try:
-        known = of_samples(*texts.coded(run.dataset.frame(), "id", columns), samples)
+        frame = run.dataset.frame()
+        known = of_samples(hashed(frame, "id"), texts.codes(frame, columns), samples)
     except VlsuError:
         return gold  # the dataset is not at hand
     return [
@@ -101,4 +112,4 @@ def _flips(run: Run, texts: Texts, samples: CodeArray) -> dict[str, CodeArray]:
         return {}
     columns = {f"{m}_flips": pl.col(f"{m}_flips") for m in MODALITIES}
     found = flips.collect(engine="streaming").lazy()
-    return of_samples(*texts.coded(found, "id", columns), samples)
+    return of_samples(hashed(found, "id"), texts.codes(found, columns), samples)

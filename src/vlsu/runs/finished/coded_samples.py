@@ -26,6 +26,8 @@ __all__ = ["CodedSamples", "coded_samples"]
 
 #: Samples counted together; bounds memory.
 _SAMPLES = 200_000
+#: Judgments read at once.
+_READ = 120_000
 #: Code of a text that stands for nothing, and of none.
 _UNKNOWN, _NONE = 255, 254
 
@@ -176,21 +178,31 @@ def _gold(dataset: Dataset, severities: Sequence[Severity]) -> _Gold | None:
 
 
 def _judged(run: Run, gold: _Gold) -> _Judged | None:
-    frame = run.judged(
+    columns = (
         _code("modality", {m: k for k, m in enumerate(MODALITIES)}),
         _code("outcome", {name: k for k, name in enumerate(_OUTCOMES)}),
         _code("predicted", SEVERITY_CODES, null=FAILED),
         _code("expected", SEVERITY_CODES, null=_NONE),
-        pl.col("sample_id").hash(),
     )
-    modality, outcome, predicted, expected = (frame[name].to_numpy() for name in frame.columns[:4])
-    if any((codes == _UNKNOWN).any() for codes in (modality, outcome, predicted, expected)):
+    rows_of_run = int(run.judged(pl.len()).item())
+    modality, outcome, predicted, expected = codes_of_rows = np.empty(
+        (len(columns), rows_of_run), dtype=np.uint8
+    )
+    sample = np.empty(rows_of_run, dtype=np.uint64)
+    # A slice at a time: nothing is read ahead, and few texts are held.
+    for start in range(0, rows_of_run, _READ):
+        frame = run.scan().slice(start, _READ).select(*columns, pl.col("sample_id").hash())
+        part = run.collected(frame)
+        among = slice(start, start + part.height)
+        sample[among] = part["sample_id"].to_numpy()
+        for codes, name in zip(codes_of_rows, part.columns, strict=False):
+            codes[among] = part[name].to_numpy()
+    if any((codes == _UNKNOWN).any() for codes in codes_of_rows):
         return None
     if ((outcome == _OK) == (predicted == FAILED)).any():
         return None
     if run.judged(pl.col("framing").fill_null("").n_unique()).item() > 1:
         return None
-    sample = frame["sample_id"].to_numpy()
     # Judgments of one sample stand together: it is looked up once.
     starts = np.flatnonzero(np.append(True, sample[1:] != sample[:-1])[: len(sample)])
     rows = gold.rows(sample[starts])
