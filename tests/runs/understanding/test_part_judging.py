@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests.support.children import children
 from vlsu.data import Dataset, Sample, load, write_dataset
 from vlsu.models.base import Raw, Settings
 from vlsu.models.processes import cores
@@ -33,7 +34,7 @@ from vlsu.runs.asking.plan import (
     unanswered,
 )
 from vlsu.runs.judging import judged
-from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.runs.understanding.early_judging import EarlyJudging
 from vlsu.runs.understanding.evaluation import Evaluation, prepare
 from vlsu.runs.understanding.options import UnderstandingOptions
@@ -141,18 +142,28 @@ def test_parts_judged_in_processes_are_those_judged_here_in_the_same_order(
 
 
 def test_a_response_about_an_image_is_read_once_for_all_samples_that_show_it(
-    evaluation: Evaluation, store: ResponseStore
+    evaluation: Evaluation, store: ResponseStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    judgments, gold = in_this_process(evaluation, store, Subset())
     judge = judge_of(evaluation, store)
     parts = [*rows(evaluation.dataset, Subset(), 16)]
     here = PartJudge()
+    taken: list[str] = []
+    each_response = ResponseStore.each_response
+
+    def noting(self: ResponseStore, keys: Sequence[str]) -> Iterator[tuple[str, Stored]]:
+        for key, stored in each_response(self, keys):
+            taken.append(key)
+            yield key, stored
+
+    monkeypatch.setattr(ResponseStore, "each_response", noting)
     found = [here.answer_packed([judge.work(Part(part))])[0] for part in parts]
-    judgments, gold = in_this_process(evaluation, store, Subset())
     frames = [each.frames for each in found if isinstance(each, JudgedPart)]
     assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
     assert_frame_equal(pl.concat([each for _, each in frames]), gold)
     of_images = judgments.filter(pl.col("modality") == "image", pl.col("outcome") != "error")
     assert of_images.height > of_images["request_key"].n_unique()
+    assert len(taken) == len(set(taken))
 
 
 @pytest.mark.slow
@@ -200,12 +211,12 @@ def test_a_process_with_another_prompt_than_the_run_judges_nothing(
 def test_a_process_that_is_killed_loses_no_part(
     evaluation: Evaluation, store: ResponseStore
 ) -> None:
-    others = _children()
+    others = children()
 
     def parts() -> Iterator[pl.DataFrame]:
         for number, part in enumerate(rows(evaluation.dataset, Subset(), 10)):
             if number == 5:
-                for child in _children() - others:
+                for child in children() - others:
                     os.kill(child, signal.SIGKILL)
             yield part
 
@@ -215,19 +226,19 @@ def test_a_process_that_is_killed_loses_no_part(
     frames = [*judge_of(evaluation, store).judged(parts(), judge_here)]
     judgments, _ = in_this_process(evaluation, store, Subset())
     assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
-    assert _children() <= others
+    assert children() <= others
 
 
 @pytest.mark.slow
 def test_the_processes_end_where_judging_is_given_up(
     evaluation: Evaluation, store: ResponseStore
 ) -> None:
-    others = _children()
+    others = children()
     frames = judge_of(evaluation, store).judged(rows(evaluation.dataset, Subset(), 10), never)
     next(frames)
-    assert _children() - others
+    assert children() - others
     frames.close()  # type: ignore[attr-defined]
-    assert _children() <= others
+    assert children() <= others
 
 
 def test_a_model_made_with_other_settings_than_the_options_name_is_judged_in_this_process(
@@ -264,15 +275,6 @@ def test_rows_come_in_parts_of_a_size_in_the_datasets_order(
     assert_frame_equal(pl.concat(parts), whole.select(parts[0].columns))
 
 
-def _children() -> set[int]:
-    """Processes that a thread of this one has started and that are still there."""
-    found: set[int] = set()
-    for file in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):  # a thread may end meanwhile, and its children are another's
-            found.update(map(int, file.read_text().split()))
-    return found
-
-
 def early(
     evaluation: Evaluation,
     store: ResponseStore,
@@ -299,7 +301,7 @@ def answer_all(evaluation: Evaluation, store: ResponseStore) -> None:
 def test_what_is_judged_while_the_rest_is_asked_is_what_is_judged_at_the_end(
     evaluation: Evaluation, store: ResponseStore, tmp_path: Path, judged_before: int, known: bool
 ) -> None:
-    others = _children()
+    others = children()
     keyed = KeyedRows(evaluation.task, RequestKeys(evaluation.model.identity()))
     sixteen = rows(evaluation.dataset, Subset(), 16)
     digests = [keyed.lacking(part, store.stored).digests for part in sixteen] if known else []
@@ -317,7 +319,7 @@ def test_what_is_judged_while_the_rest_is_asked_is_what_is_judged_at_the_end(
     for frames in twice:
         assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
         assert_frame_equal(pl.concat([each for _, each in frames]), gold)
-    assert _children() <= others
+    assert children() <= others
 
 
 @pytest.mark.slow
@@ -325,7 +327,7 @@ def test_what_is_judged_while_the_rest_is_asked_is_what_is_judged_at_the_end(
 def test_processes_find_what_lacks_a_response(
     evaluation: Evaluation, store: ResponseStore, tmp_path: Path, readable: bool
 ) -> None:
-    others = _children()
+    others = children()
     dataset, task, keys = (
         evaluation.dataset,
         evaluation.task,
@@ -356,7 +358,7 @@ def test_processes_find_what_lacks_a_response(
     assert sum(chunk.stored for chunk in found) == sum(chunk.stored for chunk in whole)
     names = [each.key for chunk in plan(dataset, Subset(), task, keys) for each in chunk.planned]
     assert b"".join(digests).hex() == "".join(names)
-    assert _children() <= others
+    assert children() <= others
 
 
 @pytest.mark.slow
@@ -380,11 +382,11 @@ def test_a_request_that_fails_for_good_is_an_error_of_what_was_judged_early_too(
 def test_early_judging_leaves_neither_processes_nor_files(
     evaluation: Evaluation, store: ResponseStore, tmp_path: Path
 ) -> None:
-    others = _children()
+    others = children()
     folder = tmp_path / "run"
     folder.mkdir()
     early(evaluation, store, 10, folder).close()
-    assert _children() <= others
+    assert children() <= others
     assert not [*folder.iterdir()]
 
 

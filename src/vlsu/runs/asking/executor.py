@@ -35,7 +35,7 @@ __all__ = ["Executor"]
 
 #: Requests kept ready beside those in flight, at least.
 READY = 256
-#: Chunks planned in a row at most: answers come in between.
+#: Chunks of samples planned in a row at most: answers come in between.
 IN_A_ROW = 16
 #: Seconds after which a request that this machine could not send is sent again.
 LACKING_PAUSE_S = 1.0
@@ -148,7 +148,7 @@ class Executor:
                 if self._images.slow:
                     images = dict.fromkeys(i for w in ready for i in w.request.images)
                     await self._prepare(reader, images)
-                elif in_a_row >= IN_A_ROW:
+                elif in_a_row >= IN_A_ROW or not chunk.samples:  # one may stand for many
                     await asyncio.sleep(0)
                     in_a_row = 0
                 if self._ended:
