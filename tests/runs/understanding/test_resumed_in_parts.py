@@ -126,3 +126,22 @@ def test_an_interrupt_while_processes_look_leaves_none(tmp_path: Path, looks: li
         assert len(server.asked) == STORED
     assert stopped.record["stopped"] == "interrupted"
     assert children() <= others
+
+
+def test_where_a_dataset_is_written_anew_meanwhile_answers_stay_with_their_samples(
+    tmp_path: Path, looks: list[int]
+) -> None:
+    dataset = text_dataset(tmp_path / "dataset", SAMPLES)
+    (name,) = dataset.info.files
+
+    def reverse() -> None:
+        pl.read_parquet(dataset.path / name).reverse().write_parquet(tmp_path / "new.parquet")
+        (tmp_path / "new.parquet").replace(dataset.path / name)
+
+    with FaultServer(good) as server:
+        whole = run(dataset, server, tmp_path / "whole")
+        run(dataset, server, tmp_path / "run", STORED)
+        again = run(dataset, server, tmp_path / "run", progress=Watched(reverse))
+        assert looks
+    found, expected = (each.judged("sample_id", "request_key") for each in (again, whole))
+    assert found.equals(expected.reverse())

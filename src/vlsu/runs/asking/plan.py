@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import polars as pl
@@ -22,6 +21,7 @@ from vlsu.data import Dataset, Sample
 from vlsu.data.parquet import scan_parquet
 from vlsu.data.rows import COLUMNS, to_sample
 from vlsu.errors import RunError
+from vlsu.runs.asking.dataset_files import File, files_of
 from vlsu.runs.asking.keys import DIGITS, RequestKeys
 from vlsu.runs.asking.parted import PartedRows
 from vlsu.tasks import RequestSource, TaskRequest, Understanding
@@ -102,7 +102,7 @@ class Subset:
         if self.limit is None or self.limit >= len(dataset):
             return dataset.frame()
         with dataset.reading():
-            files = tuple(map(_File.at, (dataset.path / name for name in dataset.info.files)))
+            files = files_of(dataset)
             if self.limit <= KEPT:
                 return _drawn_rows(files, self.limit, self.seed).lazy()
             return dataset.frame_with(_drawn(files, self.limit, self.seed))
@@ -132,22 +132,8 @@ def rank(seed: int, id_: str) -> bytes:
     return hashlib.blake2b(f"{seed}\x00{id_}".encode(), digest_size=8).digest()
 
 
-class _File(NamedTuple):
-    """A file as it was when it was last written."""
-
-    path: Path
-    inode: int
-    size: int
-    modified_ns: int
-
-    @classmethod
-    def at(cls, path: Path) -> _File:
-        status = path.stat()
-        return cls(path, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
 @lru_cache(maxsize=2)
-def _drawn(files: tuple[_File, ...], limit: int, seed: int) -> pl.Series:
+def _drawn(files: tuple[File, ...], limit: int, seed: int) -> pl.Series:
     """The `limit` identifiers in these files of the smallest rank, of equal ranks the smaller.
 
     A start looks at its samples several times, and ranks them once.
@@ -158,7 +144,7 @@ def _drawn(files: tuple[_File, ...], limit: int, seed: int) -> pl.Series:
 
 
 @lru_cache(maxsize=2)
-def _drawn_rows(files: tuple[_File, ...], limit: int, seed: int) -> pl.DataFrame:
+def _drawn_rows(files: tuple[File, ...], limit: int, seed: int) -> pl.DataFrame:
     """The rows in these files with the identifiers that `_drawn` draws, in their order."""
     drawn = pl.col("id").is_in(_drawn(files, limit, seed).implode())
     return scan_parquet(file.path for file in files).filter(drawn).collect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from vlsu.data import Dataset
 from vlsu.data.links import SearchableLinks
 from vlsu.models.base import Model, Outcome, Response
 from vlsu.policy import Policy
+from vlsu.runs.asking.dataset_files import File, files_of
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Limits, Price
 from vlsu.runs.asking.plan import Chunk, Selection, keyed, plan, rows, samples, unanswered
@@ -36,6 +37,20 @@ if TYPE_CHECKING:
     from vlsu.analysis import Tabulation
 
 __all__ = ["Asking", "finished_before"]
+
+
+class _Early(NamedTuple):
+    """What judges samples while others are asked about.
+
+    Attributes:
+        selection: Which samples.
+        files: The dataset's, as they were before any of them was read for this.
+        judging: Judges them.
+    """
+
+    selection: Selection
+    files: tuple[File, ...]
+    judging: EarlyJudging
 
 
 class Asking:
@@ -83,12 +98,12 @@ class Asking:
         self._replay = replay
         self._parts = parts
         self._judge: PartsJudge | None = None
-        self._early: tuple[Selection, EarlyJudging] | None = None
+        self._early: _Early | None = None
 
     def close(self) -> None:
         """End what runs in the background."""
         if self._early is not None:
-            self._early[1].close()
+            self._early.judging.close()
         if self._judge is not None:
             self._judge.close()
 
@@ -156,7 +171,7 @@ class Asking:
             # What is behind a shared store is looked up here.
             if light and fresh == whole and not isinstance(store, SharingStore):
                 return partial(self._plan_in_parts, fresh)
-            self._judge_early(whole, self._parts)
+            self._judge_early(whole, self._parts, files_of(self._dataset))
         if light:
             return partial(unanswered, *planned, store.stored)
         return partial(plan, *planned, by_image=True)
@@ -164,10 +179,11 @@ class Asking:
     def _plan_in_parts(self, selection: Selection) -> Iterator[Chunk]:
         """The plan of samples most of whose requests are stored, by processes if there can be."""
         planned = self._dataset, selection, self._task, self._keys, self.session.store.stored
+        files = files_of(self._dataset)
         self._judge = self._parts()
         if self._judge is None:
             return unanswered(*planned)
-        judge = partial(self._judge_early, selection, lambda: self._judge)
+        judge = partial(self._judge_early, selection, lambda: self._judge, files)
         return unanswered_in_parts(*planned, self._judge, judge)
 
     def _judges_early(self, selection: Selection) -> bool:
@@ -180,12 +196,13 @@ class Asking:
         self,
         selection: Selection,
         judge: Callable[[], PartsJudge | None],
+        files: tuple[File, ...],
         digests: Sequence[bytes] = (),
     ) -> None:
         """Begin to judge what is stored."""
         parts = partial(rows, self._dataset, selection, PART)
-        folder = self.session.folder.path
-        self._early = selection, EarlyJudging(judge, parts, folder, digests)
+        judging = EarlyJudging(judge, parts, self.session.folder.path, digests)
+        self._early = _Early(selection, files, judging)
 
     def _in_parts(self, selection: Selection) -> bool:
         """Whether these samples are worth being judged in processes, and can be."""
@@ -222,10 +239,13 @@ class Asking:
         return judged(chunks, store, model, task, self._parsed)
 
     def _begun(self, selection: Selection) -> EarlyJudging | None:
-        """What has begun to judge these samples."""
-        if self._early is None or self._early[0] != selection:
+        """What has begun to judge these samples; `None` if others stand in the dataset now."""
+        if self._early is None or self._early.selection != selection:
             return None
-        return self._early[1]
+        if self._early.files != files_of(self._dataset):
+            self._early.judging.close()
+            return None
+        return self._early.judging
 
     def judged_again(self, selection: Selection) -> Iterator[pl.DataFrame]:
         """Judgments of the further draws, in batches, as ``reruns.parquet``."""
