@@ -143,5 +143,5 @@ def test_where_a_dataset_is_written_anew_meanwhile_answers_stay_with_their_sampl
         run(dataset, server, tmp_path / "run", STORED)
         again = run(dataset, server, tmp_path / "run", progress=Watched(reverse))
         assert looks
-    found, expected = (each.judged("sample_id", "request_key") for each in (again, whole))
+    found, expected = (each.judged(pl.col("sample_id", "request_key")) for each in (again, whole))
     assert found.equals(expected.reverse())
