@@ -22,7 +22,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 # the time. The folder is open to all, as that of a database server is another user's.
 ifneq ($(shell test "$$(df --output=avail -m /dev/shm 2>/dev/null | tail -1)" -ge 8000 2>/dev/null && \
 	! grep -q ' /dev/shm .*noexec' /proc/mounts && echo plenty),)
-IN_MEMORY := folder=$$(mktemp -d /dev/shm/vlsu-tests.XXXXXX) && trap "rm -rf $$folder" EXIT INT TERM && \
+IN_MEMORY := folder=$$(mktemp -d /dev/shm/vlsu.XXXX) && trap "rm -rf $$folder" EXIT INT TERM && \
 	chmod 1777 $$folder && export TMPDIR=$$folder &&
 endif
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Literal
 
 __all__ = [
+    "both_ends",
     "collapsed_line",
     "harmless",
     "normal_form",
@@ -53,6 +54,16 @@ def one_line(value: object, length: int = 80) -> str:
         cut = "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
     whole = len(begins) == len(text) and len(shown) <= length and len(cut) <= length
     return cut if whole else f"{cut[:length]}…"
+
+
+def both_ends(value: object, length: int = 200) -> str:
+    """`one_line` with the middle left out where it is longer: an error's cause stands at its end.
+
+    The path that it begins with may be of any length.
+    """
+    line = one_line(value, _MAX_INSPECTED)
+    half = length // 2
+    return line if len(line) <= length else f"{line[: length - half]}…{line[-half:]}"
 
 
 def collapsed_line(text: str, length: int = 200) -> str:

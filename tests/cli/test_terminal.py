@@ -192,6 +192,7 @@ def test_control_sequences_are_removed(text, shown):
 def test_control_sequences_are_removed_from_every_message(text, shown):
     assert vlsu_text.one_line(text) == shown
     assert collapsed_line(text) == shown
+    assert vlsu_text.both_ends(text) == shown
     assert without_control_sequences(text) == shown
 
 

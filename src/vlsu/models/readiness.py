@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from vlsu._text import collapsed_line
+from vlsu._text import both_ends
 from vlsu.errors import MissingExtraError, VlsuError
 from vlsu.models import _require_applicable, models, open_model, provider_descriptions
 from vlsu.models.base import Settings
@@ -248,7 +248,7 @@ def _plug_in(name: str, about: str) -> Readiness:
     try:
         models.get(name)
     except VlsuError as error:
-        line = collapsed_line(str(error), 300)
+        line = both_ends(error, 300)
         return Readiness(f"{name}/NAME", "plug-in", "", works=False, remedy=line)
     return Readiness(f"{name}/NAME", "plug-in", about)
 
@@ -274,7 +274,7 @@ def named_readiness(
             asyncio.run(opened.close())
             return _named_guard(entry, opened, name, installed)
     except VlsuError as error:
-        return replace(entry, works=False, remedy=collapsed_line(str(error), 300))
+        return replace(entry, works=False, remedy=both_ends(error, 300))
     asyncio.run(opened.close())
     return replace(entry, modalities=_ordered(opened.modalities))
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from vlsu._text import one_line
+from vlsu._text import both_ends, one_line
 from vlsu.data.datasets.dataset import Dataset
 from vlsu.data.images.metadata import is_bare
 from vlsu.data.images.place import states_place
@@ -100,7 +100,7 @@ class Content:
                     data, likely = store.read_typed(sha256, likely)
                 except DataError as error:
                     raise DataError(
-                        f"sample {one_line(row[0])!r}: image {sha256[:12]}: {one_line(error, 200)};"
+                        f"sample {one_line(row[0])!r}: image {sha256[:12]}: {both_ends(error)};"
                         f" run vlsu data check {self._dataset.path}"
                     ) from None
                 picture = self._picture(row[0], sha256, data, likely)
@@ -130,7 +130,7 @@ class Content:
         except ImageError as error:
             raise DataError(
                 f"sample {one_line(id_ or '')!r}: the metadata of image {sha256[:12]} cannot be "
-                f"removed ({one_line(error, 200)}); leave the sample out with vlsu data filter"
+                f"removed ({both_ends(error)}); leave the sample out with vlsu data filter"
             ) from None
         if bare.data is data:
             return unchanged

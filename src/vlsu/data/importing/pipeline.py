@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vlsu._arguments import require_function, require_kind, require_path
-from vlsu._text import one_line, quoted
+from vlsu._text import both_ends, quoted
 from vlsu.data.datasets.writer import prepare_folder, write_dataset
 from vlsu.data.images.folder import ImageFolder
 from vlsu.data.images.store import ImageStore
@@ -298,7 +298,7 @@ def _stored(item: ImportItem, attacher: ImageAttacher, tally: Tally) -> StoredRo
     try:
         row = to_row(sample)
     except DataError as error:
-        reason = one_line(error, 200)
+        reason = both_ends(error)
         tally.reject(Rejected(item.line, "cannot be stored", reason, "correct the row"))
         return None
     return StoredRow(item.line, row, [*item.notes, *notes])
