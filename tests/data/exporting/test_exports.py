@@ -403,7 +403,8 @@ def test_a_failed_export_leaves_nothing(tmp_path: Path, deep: str) -> None:
         path.unlink()
         path.symlink_to(tmp_path / "elsewhere")
     for format, name in (("hf", "X"), ("parquet", "x.parquet"), ("webdataset", "W")):
-        with pytest.raises(DataError, match=r"sample 'a\.1/x': image [0-9a-f]{12}: .*symbolic link.*check the file"):
+        said = r"sample 'a\.1/x': image [0-9a-f]{12}: .*symbolic link.*check the file"
+        with pytest.raises(DataError, match=said):
             export_dataset(damaged, format, tmp_path / "out" / name)
     assert list((tmp_path / "out").iterdir()) == []
 
