@@ -190,7 +190,8 @@ def test_a_fault_that_lasts_is_that_samples_alone(fault, client, texts, tmp_path
             server.base_url,
             tmp_path / "run",
             timeout_s=timeout(fault),
-            retries=replace(QUICK, attempts=attempts(fault)),
+            # Long enough that the others are answered meanwhile.
+            retries=replace(QUICK, attempts=attempts(fault), put_off_s=2),
         )
         asked = Counter("words 3 " in asked.words for asked in server.asked)
     outcomes = dict(result.judgments.select("sample_id", "outcome").iter_rows())
@@ -215,7 +216,12 @@ def test_a_fault_that_passes_costs_nothing(fault, client, texts, tmp_path):
 
     with FaultServer(respond) as server:
         result = ask_and_judge(
-            texts, server.base_url, tmp_path / "run", concurrency=8, timeout_s=timeout(fault)
+            texts,
+            server.base_url,
+            tmp_path / "run",
+            concurrency=8,
+            timeout_s=timeout(fault),
+            retries=replace(QUICK, put_off_s=60),
         )
     assert result.outcomes == {"ok": 8}
     assert result.tally.retries == {fault.kind: 8 * failing}
