@@ -18,8 +18,8 @@ OUT ?= vlsu-demo
 # Two processes more than cores (tests/support/distribution.py); each takes tests from another that
 # has more left.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
-# Their thousands of small files lie in memory where there is plenty: on a disk they take a third of
-# the time. The folder is open to all, as that of a database server is another user's.
+# Their thousands of small files lie in memory where there is plenty: on a disk tests take half as
+# long again. The folder is open to all, as that of a database server is another user's.
 ifneq ($(shell test "$$(df --output=avail -m /dev/shm 2>/dev/null | tail -1)" -ge 8000 2>/dev/null && \
 	! grep -q ' /dev/shm .*noexec' /proc/mounts && echo plenty),)
 IN_MEMORY := folder=$$(mktemp -d /dev/shm/vlsu.XXXX) && trap "rm -rf $$folder" EXIT INT TERM && \
