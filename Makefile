@@ -47,14 +47,15 @@ test-fast: $(VENV)/.installed-dev
 	@$(IN_MEMORY) $(PYTEST) -m 'not slow' $(TESTS)
 
 # The tests that failed last, one after another and alone. Only if all tests had been read and
-# run, and at most three of them had failed: more than that is no coincidence.
+# run, and at most three of them had failed: more than that is no coincidence. In the same place as
+# before: a failure there may be that of a path's length.
 test-failed: $(VENV)/.installed-dev
 	@test "$$(cat .pytest_cache/ended)" = 1 || { echo "the tests were not run to their end"; exit 1; }
 	@echo "Failed beside others, run again alone:"
 	@$(BIN)/python -c 'import json; failed = list(json.load(open(".pytest_cache/v/cache/lastfailed"))); \
 	print(*failed, sep="\n"); raise SystemExit(not 1 <= len(failed) <= 3 or \
 	not all("::" in each for each in failed))'
-	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(TESTS)
+	@$(IN_MEMORY) $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(TESTS)
 
 check: lint types floors
 

@@ -301,3 +301,9 @@ def test_names_in_errors_are_cleaned(command, tmp_path):
     assert said.count("\n") == 1
     assert "\x1b" not in said
     assert "\x9b" not in said
+
+
+def test_of_a_long_error_the_middle_is_left_out():
+    line = f"{'d' * 300}: cannot be read (it is a link)"
+    assert vlsu_text.both_ends(line, 40) == f"{'d' * 20}…{line[-20:]}"
+    assert vlsu_text.both_ends(line, len(line)) == line

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from vlsu._text import both_ends
+from vlsu._text import both_ends, collapsed_line
 from vlsu.errors import MissingExtraError, VlsuError
 from vlsu.models import _require_applicable, models, open_model, provider_descriptions
 from vlsu.models.base import Settings
@@ -38,6 +38,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "hf": ("torch", "transformers"),
     "vllm": ("vllm",),
 }
+#: Characters of an error that are looked at: a path may have so many.
+_LONGEST = 4_096
 #: A name on the hub, perhaps with a revision; anything else in its place is a folder.
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(@.+)?")
 #: Whether a model is asked on a server that the user names: it has to be, or may be.
@@ -248,9 +250,13 @@ def _plug_in(name: str, about: str) -> Readiness:
     try:
         models.get(name)
     except VlsuError as error:
-        line = both_ends(error, 300)
-        return Readiness(f"{name}/NAME", "plug-in", "", works=False, remedy=line)
+        return Readiness(f"{name}/NAME", "plug-in", "", works=False, remedy=_why(error))
     return Readiness(f"{name}/NAME", "plug-in", about)
+
+
+def _why(error: VlsuError) -> str:
+    """What an error says, on a line of a table: its cause stands at its end."""
+    return both_ends(collapsed_line(str(error), _LONGEST), 300)
 
 
 def named_readiness(
@@ -274,7 +280,7 @@ def named_readiness(
             asyncio.run(opened.close())
             return _named_guard(entry, opened, name, installed)
     except VlsuError as error:
-        return replace(entry, works=False, remedy=both_ends(error, 300))
+        return replace(entry, works=False, remedy=_why(error))
     asyncio.run(opened.close())
     return replace(entry, modalities=_ordered(opened.modalities))
 

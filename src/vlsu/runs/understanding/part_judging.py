@@ -228,9 +228,9 @@ class PartsJudge:
         finally:
             self.close()
 
-    def work(self, part: Part) -> Work:
-        """What a process is given to judge a part."""
-        return Work(self._setup, part)
+    def work(self, part: Part, *, keyed: bool = False) -> Work:
+        """What a process is given for a part; `keyed` as of `Work`."""
+        return Work(self._setup, part, keyed)
 
     def each(self, parts: Iterable[Part], at_once: int) -> Generator[JudgedPart | None]:
         """Judge parts, in their order; `None` for those that no process could judge.
@@ -247,7 +247,7 @@ class PartsJudge:
         self, parts: Iterable[pl.DataFrame]
     ) -> Generator[tuple[pl.DataFrame, Lacking | None]]:
         """Parts and which of their rows lack a response; `None` where no process could say."""
-        works = (Work(self._setup, Part(rows), keyed=True) for rows in parts)
+        works = (self.work(Part(rows), keyed=True) for rows in parts)
         for work, lacking in self._in_order(works, self.count):
             yield work.part.rows, lacking
 
