@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from tests.conftest import make_dataset
 from tests.support.quirks import picture
 from tests.support.report_runs import scripted_run
 from vlsu import evaluate
+from vlsu.annotate.projects.creating import require_empty
+from vlsu.build.folder.build import init
 from vlsu.cli.demo import try_alignment
 from vlsu.data import (
     Dataset,
@@ -27,7 +30,8 @@ from vlsu.data import (
     load,
     sample_dataset,
 )
-from vlsu.errors import DataError, RunError, UsageError
+from vlsu.errors import DataError, RunError, UsageError, VlsuError
+from vlsu.policy import default_policy
 from vlsu.report import publish_figures, publish_tables, write_report
 from vlsu.runs.alignment.validation import validate_judge
 
@@ -244,6 +248,39 @@ def test_no_file_of_a_run_or_a_dataset_is_written_over(
     assert str(refused.value).startswith(f"{made / name}: is ")
     assert "--out" in str(refused.value)
     assert tree(made) == before
+
+
+@pytest.mark.parametrize("name", ["images", "images/new", "images/new/deep", "link"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda made, out: run_into(out, made / "D"),
+        lambda made, out: sample_dataset(load(made / "D"), out, n=2, overwrite=True),
+        lambda made, out: export_dataset(load(made / "D"), "vlsu", out),
+        lambda made, out: export_dataset(load(made / "D"), "csv", out),
+        lambda made, out: write_report(_runs(made), out / "page.html"),
+        lambda made, out: publish_tables(_runs(made), out),
+        lambda made, out: publish_figures(_runs(made), out),
+        lambda made, out: init(out, default_policy()),
+        lambda made, out: require_empty(out),
+    ],
+    ids=["run", "sample", "vlsu", "csv", "report", "tables", "figures", "build", "project"],
+)
+def test_nothing_is_written_among_the_images_of_a_dataset(
+    made: Path, tmp_path: Path, name: str, write: Callable[[Path, Path], object]
+) -> None:
+    folder = tmp_path / "D"
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    (folder / "images").mkdir(exist_ok=True)
+    (folder / "link").symlink_to(folder / "images" / "elsewhere")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(VlsuError, match=r"(lies among the images of the dataset .*D; |: is a )"):
+        write(tmp_path, folder / name)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_called_images_is_no_datasets_everywhere(made: Path, tmp_path: Path) -> None:
+    assert sample_dataset(load(made / "D"), tmp_path / "images" / "few", n=1).path.exists()
 
 
 @pytest.mark.slow

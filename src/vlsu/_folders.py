@@ -10,7 +10,7 @@ from pathlib import Path
 from vlsu._files import open_binary, read_bytes
 from vlsu.errors import UsageError
 
-__all__ = ["foreign_names", "is_dataset", "require_replaceable"]
+__all__ = ["among_images", "foreign_names", "is_dataset", "require_replaceable"]
 
 #: Files that operating systems and tools put into any folder.
 _SYSTEM_FILES = frozenset(
@@ -60,6 +60,18 @@ def is_dataset(folder: Path) -> bool:
     return _FORMAT.search(text) is not None
 
 
+def among_images(path: Path) -> str | None:
+    """What is wrong with writing to this path, if it lies in a dataset's folder of images.
+
+    Nothing else belongs there: whatever is not an image makes the dataset unsound.
+    """
+    whole = path.resolve()
+    for folder in (whole, *whole.parents):
+        if folder.name == "images" and is_dataset(folder.parent):
+            return f"lies among the images of the dataset {folder.parent}"
+    return None
+
+
 def require_replaceable(path: Path, option: str) -> None:
     """Refuse an output path at which a command would replace what is not its own.
 
@@ -71,13 +83,15 @@ def require_replaceable(path: Path, option: str) -> None:
         option: The command-line option that names it, for the message.
 
     Raises:
-        UsageError: It is a folder, a device or a pipe, a file of a run, a dataset or a build, or
-            a page or LaTeX file that this package did not write.
+        UsageError: It is a folder, a device or a pipe, a file of a run, a dataset or a build, lies
+            among a dataset's images, or is a page or LaTeX file that this package did not write.
     """
     folder = path.parent
     if path.exists() and not path.is_file():
         what = "a folder" if path.is_dir() else "not a regular file"
         raise UsageError(f"{path}: is {what}; give {option} the name of a file")
+    if wrong := among_images(path):
+        raise UsageError(f"{path}: {wrong}; choose another {option}")
     owner = None
     if path.name in _RUN_FILES and (folder / "run.yaml").exists():
         owner = "run"

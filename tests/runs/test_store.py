@@ -9,6 +9,7 @@ from vlsu.errors import RunError
 from vlsu.models import Fault, Raw
 from vlsu.models.base import Outcome, Response
 from vlsu.runs import ResponseStore
+from vlsu.runs.store.connections import connect_read_only
 
 
 def test_what_is_put_is_there_after_a_flush_and_after_reopening(tmp_path):
@@ -123,3 +124,48 @@ def test_tokens_of_batches_are_summed_apart(tmp_path):
         store.flush()
         sums = [store.usage(batched=which)["openai/m"][0] for which in (None, False, True)]
     assert sums == [15, 3, 12]
+
+
+def _as_it_lies(folder):
+    return {
+        each.name: (each.read_bytes(), each.stat().st_mtime_ns) for each in sorted(folder.iterdir())
+    }
+
+
+def test_reading_leaves_a_folder_as_it_was(tmp_path):
+    path = tmp_path / "responses.sqlite"
+    with closing(ResponseStore(path)) as store:
+        for n in range(100):
+            store.put(f"key {n}", Raw(200, b"kept"), 1)
+    before = _as_it_lies(tmp_path)
+    assert [*before] == ["responses.sqlite"]
+    with closing(ResponseStore(path, read_only=True)) as reader:
+        assert reader.count() == 100
+        with closing(ResponseStore(path, read_only=True)) as another:
+            assert another.responses(["key 7"])["key 7"].raw.body == b"kept"
+    assert _as_it_lies(tmp_path) == before
+
+
+def test_what_is_written_while_a_store_is_read_is_seen_and_stays(tmp_path):
+    path = tmp_path / "responses.sqlite"
+    ResponseStore(path).close()
+    with closing(ResponseStore(path, read_only=True)) as reader:
+        assert reader.count() == 0
+        with closing(ResponseStore(path)) as store:
+            store.put("a", Raw(200, b"kept"), 1)
+            store.flush()
+            with closing(ResponseStore(path, read_only=True)) as later:
+                assert later.count() == 1
+        assert reader.count() == 1
+    with closing(ResponseStore(path, read_only=True)) as after:
+        assert after.responses(["a"])["a"].raw.body == b"kept"
+    assert [each.name for each in tmp_path.iterdir()] == ["responses.sqlite"]
+
+
+def test_a_connection_to_read_changes_nothing(tmp_path):
+    path = tmp_path / "responses.sqlite"
+    ResponseStore(path).close()
+    with closing(connect_read_only(path)) as connection:
+        for change in ("DELETE FROM responses", "CREATE TABLE more (x)", "DROP TABLE responses"):
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                connection.execute(change)

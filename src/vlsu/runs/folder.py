@@ -16,7 +16,7 @@ import polars as pl
 
 from vlsu._arguments import require_path
 from vlsu._files import MAX_BYTES, open_binary, read_bytes, read_text
-from vlsu._folders import is_dataset
+from vlsu._folders import among_images, is_dataset
 from vlsu._yaml import YamlError, read_yaml, write_yaml
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError
@@ -213,6 +213,8 @@ class RunFolder:
             return
         if is_dataset(self.path):
             raise RunError(f"{self.path}: is a dataset; choose another --out for the run")
+        if wrong := among_images(self.path):
+            raise RunError(f"{self.path}: {wrong}; choose another --out for the run")
         for file in self._results:
             if os.path.lexists(file):
                 raise RunError(f"{self.path}: holds a {file.name} but no run; choose another --out")

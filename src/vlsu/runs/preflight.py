@@ -199,8 +199,8 @@ def _listed(modalities: Sequence[str]) -> str:
 
 def _lost(dataset: Dataset, selection: Selection) -> int:
     """Samples that name an image of which there is no file."""
-    named = dataset.info.counts.get("images", 0)
-    if selection.size(dataset) > LOOKED_FOR and dataset.images.count() >= named:
+    images, named = dataset.images, dataset.info.counts.get("images", 0)
+    if selection.size(dataset) > LOOKED_FOR and images.count() >= named:
         return 0
     with dataset.reading():
         used = (
@@ -210,4 +210,4 @@ def _lost(dataset: Dataset, selection: Selection) -> int:
             .len()
             .collect(engine="streaming")
         )
-    return sum(count for sha256, count in used.iter_rows() if dataset.image_path(sha256) is None)
+    return sum(count for sha256, count in used.iter_rows() if sha256 not in images)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, inspect, select
 
-from vlsu._folders import foreign_names
+from vlsu._folders import among_images, foreign_names
 from vlsu._text import quoted
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.projects.content import Rows, clusters_of, tell_nothing
@@ -121,6 +121,8 @@ def create(
 
 def require_empty(folder: Path) -> None:
     """Refuse a folder that has anything in it but the rest of a project that was never complete."""
+    if wrong := among_images(folder):
+        raise AnnotationError(f"{folder}: {wrong}; give another folder")
     try:
         if folder.exists() and (found := foreign_names(folder, _is_own)):
             raise AnnotationError(f"{folder}: has {quoted(found[0])} in it; give an empty folder")

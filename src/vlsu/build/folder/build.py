@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vlsu._folders import foreign_names
+from vlsu._folders import among_images, foreign_names
 from vlsu._text import quoted
 from vlsu.build.folder.records import STAGES
 from vlsu.build.folder.settings import (
@@ -286,6 +286,8 @@ def _require_languages(languages: Sequence[str], rails: Rails) -> None:
 
 def _require_own(folder: Path) -> None:
     """Make a folder; refuse one with anything in it but a build, or the rest of one."""
+    if wrong := among_images(folder):
+        raise BuildError(f"{folder}: {wrong}; give another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if found := foreign_names(folder, _is_own):

@@ -287,9 +287,11 @@ def _stand_in(connection: sqlite3.Connection) -> None:
     there = {name for name, _ in connection.execute(_SQL_OF_TABLES)}
     if "records" not in there:
         raise sqlite3.DatabaseError("it holds no records")
-    for name, sql in _tables().items():
-        if name not in there:
-            connection.execute(sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+    lacking = [sql for name, sql in _tables().items() if name not in there]
+    connection.execute("PRAGMA query_only=OFF")  # it forbids temporary tables too
+    for sql in lacking:
+        connection.execute(sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+    connection.execute("PRAGMA query_only=ON")
 
 
 def _tables() -> dict[str, str]:

@@ -43,7 +43,8 @@ def _info(dataset: Dataset) -> dict[str, object]:
     for name, count in patterns.items():
         families[Pattern.parse(name).family.value] += count
     images = _counts(frame.filter(pl.col("image_sha256").is_not_null()), "image_sha256")
-    no_file = sum(n for sha256, n in images.items() if dataset.image_path(sha256) is None)
+    store = dataset.images
+    no_file = sum(n for sha256, n in images.items() if sha256 not in store)
     no_image = len(dataset) - sum(images.values())
     no_grade = pl.all_horizontal(pl.col(f"{m}_grade").is_null() for m in MODALITIES)
     totals = frame.select(

@@ -14,7 +14,7 @@ import polars as pl
 
 from vlsu._arguments import require_path
 from vlsu._files import read_text
-from vlsu._folders import foreign_names, is_dataset
+from vlsu._folders import among_images, foreign_names, is_dataset
 from vlsu._text import one_line
 from vlsu._yaml import write_yaml
 from vlsu.data.datasets.dataset import (
@@ -177,6 +177,8 @@ def prepare_folder(folder: Path, *, overwrite: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file; choose another folder")
+    if wrong := among_images(folder):
+        raise DataError(f"{folder}: {wrong}; choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         others = foreign_names(folder, _is_own)

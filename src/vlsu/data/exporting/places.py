@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from vlsu._files import read_bytes
-from vlsu._folders import foreign_names
+from vlsu._folders import among_images, foreign_names
 from vlsu.data.exporting.croissant import MARK
 from vlsu.errors import UsageError
 
@@ -51,6 +51,8 @@ def require_folder(path: Path) -> None:
     """
     if path.name in ("", ".."):
         raise UsageError(f"{path}: give --out the name of a new folder")
+    if wrong := among_images(path):
+        raise UsageError(f"{path}: {wrong}; choose another --out")
     if not path.exists() and not path.is_symlink():
         return
     if path.is_symlink() or not path.is_dir():

@@ -206,7 +206,7 @@ def _stated(dataset: Dataset) -> Iterator[Stated]:
             for id_, url, sha256, required in found.iter_rows():
                 if url is None:
                     continue
-                if sha256 is not None and images.path(sha256) is None:
+                if sha256 is not None and sha256 not in images:
                     yield Stated(id_ or "", url, None, sha256)
                 else:
                     valid = required is not None and is_sha256(required)

@@ -156,7 +156,7 @@ class Journal:
                 if not found:
                     return
                 after = found[-1][0]
-                lost = [(id_,) for id_, sha256 in found if images.path(sha256) is None]
+                lost = [(id_,) for id_, sha256 in found if sha256 not in images]
                 cursor.executemany(
                     "UPDATE addresses SET state = 0, required = sha256, sha256 = NULL, "
                     "etag = NULL, modified = NULL WHERE id = ?",

@@ -79,15 +79,23 @@ class ImageStore:
                 ) from None
         return sha256
 
+    def __contains__(self, sha256: str) -> bool:
+        """Whether there is an image with that hash."""
+        return self._name(sha256) is not None
+
     def path(self, sha256: str) -> Path | None:
         """Path of the image with that hash, or `None` if it is not in the store."""
+        name = self._name(sha256)
+        return None if name is None else Path(name)
+
+    def _name(self, sha256: str) -> str | None:
         if not is_sha256(sha256):
             return None
-        stem = os.path.join(self.folder, sha256[:2], sha256)  # noqa: PTH118 (10 times a Path's speed)
+        stem = f"{self.root}/images/{sha256[:2]}/{sha256}"  # 10 times a Path's speed
         for extension in EXTENSIONS:
             name = f"{stem}.{extension}"
             if os.path.lexists(name):  # a link exists, and reading reports it
-                return Path(name)
+                return name
         return None
 
     def read(self, sha256: str) -> bytes:

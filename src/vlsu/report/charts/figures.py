@@ -71,14 +71,16 @@ def write_figures(charts: Mapping[str, Spec], folder: Path) -> list[Path]:
             "figures are drawn by vl-convert-python; install vlsu with its extra: "
             "pip install 'vlsu[figures]'"
         ) from None
+    drawn = pictures(charts)
+    for name in drawn:
+        for suffix in ("svg", "png"):
+            require_replaceable(folder / f"{name}.{suffix}", "--figures")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None
     files = []
-    for name, spec in pictures(charts).items():
-        for suffix in ("svg", "png"):
-            require_replaceable(folder / f"{name}.{suffix}", "--figures")
+    for name, spec in drawn.items():
         svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE)
         write_atomically(folder / f"{name}.svg", svg.encode())
         png = vl_convert.svg_to_png(svg, scale=_SCALE)

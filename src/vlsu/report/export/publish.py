@@ -61,12 +61,12 @@ def publish_tables(
         texts[f"{table.name}.tex"] = NEEDED_BY_LATEX + latex(table) + "\n"
     if entries := references(runs):
         texts["references.bib"] = entries + "\n"
+    for name in texts:
+        require_replaceable(folder / name, "--tables")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None
-    for name in texts:
-        require_replaceable(folder / name, "--tables")
     for name, text in texts.items():
         write_atomically(folder / name, text.encode("utf-8", "replace"))
     return [folder / name for name in texts]

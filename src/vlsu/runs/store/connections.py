@@ -56,8 +56,8 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         path = beside(path, REPLACING)
     if path.exists() and not is_regular(path):
         raise RunError(f"{path}: is not a regular file; remove it")
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+    mode = "ro" if _has_log(path) else "rw"
+    connection = _connected(path, f"mode={mode}")
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema")
     except sqlite3.OperationalError:
@@ -66,14 +66,29 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         connection.close()
         if beside(path, "-wal").exists() or not path.exists():
             raise
-        uri += "&immutable=1"
-        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        connection = _connected(path, "mode=ro&immutable=1")
     try:
         make_harmless(connection)
         check_schema(connection)
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _has_log(path: Path) -> bool:
+    """Whether a log lies beside a store: somebody has it open, or was killed.
+
+    Without one it is opened as if it were to be changed, and nothing in it is: a connection that
+    could change nothing would leave the log behind that SQLite makes, empty, beside it.
+    """
+    return beside(path, "-wal").exists() or beside(path, "-journal").exists()
+
+
+def _connected(path: Path, how: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{how}"
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+    connection.execute("PRAGMA query_only=ON")
     return connection
 
 
