@@ -34,9 +34,6 @@ class SentenceEncoder:
     def encode(self, text: str) -> NDArray[np.float32]:
         """Embed a text, one vector for each window: `WINDOW` tokens, or fewer to end a sentence.
 
-        Texts are never batched: the model's activations are quantised by their range over the whole
-        batch, so that a text's vector would depend on its company.
-
         Returns:
             Float32 array of shape (windows, 384), rows of length 1. A text without any token has no
             window.
