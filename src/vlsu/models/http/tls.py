@@ -23,8 +23,9 @@ __all__ = ["SecureConnection", "TlsClient", "trusted_context"]
 
 _log = logging.getLogger(__name__)
 
-#: Bytes that are encrypted at once, and that may wait for the socket before no more are.
-PIECE = 2**17
+#: Bytes that are encrypted at once: three records, which stay in the processor's nearest cache (of
+#: 16 to 128 KiB the fastest), and bytes that may wait for the socket before no more are.
+PIECE = 3 * 2**14
 HIGH_WATER = 2**18
 #: The largest record of TLS (RFC 8446, section 5.1), which is what is decrypted at once.
 RECORD = 2**14
