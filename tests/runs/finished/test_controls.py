@@ -1,6 +1,11 @@
 """Controls: the same samples under prompts that differ in one respect, and the spread."""
 
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
@@ -72,6 +77,41 @@ def test_the_bounds_are_of_the_run_and_its_controls_together(chat_server, tmp_pa
     vlsu(*command)
     assert len(server.requests) == 10 + 3 * 10
     assert (tmp_path / "R" / "controls.json").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_controls_that_are_interrupted_are_gone_on_with(chat_server, tmp_path, how):
+    """Nothing that was answered is asked again, and the result is as in one go."""
+    reached = threading.Event()
+
+    def answer(body, count):
+        if count == 25:  # within the second control
+            reached.set()
+        time.sleep(0.1)
+        return answers_by_prompt(body, count)
+
+    server = chat_server(answer)
+    command = ["run", "understanding", "vlsu-mini", "--model", "openai/m", "--base-url",
+               server.base_url, "--modalities", "joint", "--limit", "10", "--controls",
+               "--concurrency", "1"]  # fmt: skip
+    whole = [sys.executable, "-m", "vlsu", *command, "--out", str(tmp_path / "R")]
+    process = subprocess.Popen(whole, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert reached.wait(60)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == (130 if how == signal.SIGINT else -how)
+    assert "Traceback" not in said
+    assert not (tmp_path / "R" / "controls.json").exists()
+    vlsu(*command, "--out", str(tmp_path / "R"))
+    bodies = [json.dumps(request, sort_keys=True) for request in server.requests]
+    assert len(set(bodies)) == 10 + 3 * 10
+    # The one in flight, and with SIGKILL those that were not yet written.
+    assert len(bodies) - len(set(bodies)) <= (1 if how == signal.SIGINT else 3)
+    vlsu(*command, "--out", str(tmp_path / "once"))
+    found, once = (
+        json.loads((tmp_path / name / "controls.json").read_text()) for name in ("R", "once")
+    )
+    assert found["metrics"] == once["metrics"]
 
 
 def test_what_has_no_prompt_has_no_controls(chat_server):
