@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vlsu.runs.alignment.options import AlignmentOptions
     from vlsu.runs.asking.limits import BatchPrice, Limits, Price
     from vlsu.runs.asking.plan import Subset
-    from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+    from vlsu.runs.asking.progress import NO_PROGRESS, Progress, SilentProgress
     from vlsu.runs.columns import JUDGMENTS
     from vlsu.runs.ensembles.ensemble import Ensemble
     from vlsu.runs.ensembles.members import MemberModels
@@ -50,6 +50,7 @@ _HOMES = {
     "Proposer": "vlsu.runs.tuning.proposals",
     "ResponseStore": "vlsu.runs.store.store",
     "Run": "vlsu.runs.run",
+    "SilentProgress": "vlsu.runs.asking.progress",
     "Stored": "vlsu.runs.store.store",
     "Subset": "vlsu.runs.asking.plan",
     "Tuning": "vlsu.runs.tuning.tuning",
@@ -88,6 +89,7 @@ __all__ = [
     "Proposer",
     "ResponseStore",
     "Run",
+    "SilentProgress",
     "Stored",
     "Subset",
     "Tuning",

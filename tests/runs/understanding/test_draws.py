@@ -21,7 +21,7 @@ from vlsu.models.inprocess import InProcessModel
 from vlsu.policy import Severity
 from vlsu.runs import evaluate, load_run, prepare
 from vlsu.runs.asking.limits import Limits, Price
-from vlsu.runs.asking.progress import NO_PROGRESS
+from vlsu.runs.asking.progress import SilentProgress
 from vlsu.runs.finished.comparison import compare
 from vlsu.runs.finished.gating import gate
 from vlsu.runs.finished.understanding import FinishedUnderstanding
@@ -209,7 +209,7 @@ def test_a_seed_for_the_provider_may_make_all_draws_equal(caplog: Any) -> None:
     assert not caplog.text
 
 
-class Counted(type(NO_PROGRESS)):  # type: ignore[misc]
+class Counted(SilentProgress):
     """What the bar is told."""
 
     def __init__(self) -> None:

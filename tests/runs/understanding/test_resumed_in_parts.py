@@ -17,7 +17,7 @@ from vlsu.data import Dataset
 from vlsu.models import Settings
 from vlsu.models.processes import cores
 from vlsu.runs import Limits, Run, UnderstandingOptions
-from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.asking.progress import NO_PROGRESS, Progress, SilentProgress
 from vlsu.runs.understanding import asking, part_planning
 from vlsu.runs.understanding.evaluation import prepare
 
@@ -29,7 +29,7 @@ pytestmark = [
 SAMPLES, STORED, PART = 200, 150, 16
 
 
-class Watched(type(NO_PROGRESS)):  # type: ignore[misc]
+class Watched(SilentProgress):
     """Calls something once the requests of a first part are known to be stored."""
 
     def __init__(self, then: Callable[[], None]) -> None:

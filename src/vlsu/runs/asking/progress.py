@@ -8,7 +8,7 @@ from vlsu._text import one_line
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome
 
-__all__ = ["NO_PROGRESS", "Progress", "require_progress"]
+__all__ = ["NO_PROGRESS", "Progress", "SilentProgress", "require_progress"]
 
 
 class Progress(Protocol):
@@ -49,8 +49,8 @@ class Progress(Protocol):
         ...
 
 
-class _Silent:
-    """Ignores all progress."""
+class SilentProgress:
+    """Ignores all progress; a class of it may listen to some."""
 
     def begin(self, total: int, *, at_most: bool = False) -> None:
         """Ignored."""
@@ -74,7 +74,7 @@ class _Silent:
         """Ignored."""
 
 
-NO_PROGRESS = _Silent()
+NO_PROGRESS = SilentProgress()
 
 
 def require_progress(progress: object) -> None:
@@ -83,7 +83,7 @@ def require_progress(progress: object) -> None:
     Raises:
         UsageError: It lacks one of the methods.
     """
-    methods = [name for name in vars(_Silent) if not name.startswith("_")]
+    methods = [name for name in vars(SilentProgress) if not name.startswith("_")]
     if any(not callable(getattr(progress, name, None)) for name in methods):
         shown = one_line(repr(progress), 60)
         raise UsageError(
