@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 from markupsafe import Markup
@@ -30,12 +30,17 @@ def embedded_json(value: object) -> Markup:
     return Markup(escaped)  # noqa: S704 - nothing in it can end the element or start another
 
 
-def packed(entries: Iterable[Mapping[str, object]], room: int) -> tuple[str, int]:
+def packed(
+    entries: Iterable[Mapping[str, object]],
+    room: int,
+    taken: Callable[[Sequence[Mapping[str, object]]], object] = lambda _: None,
+) -> tuple[str, int]:
     """A JSON list of the first entries as gzip in base64, and how many they are.
 
     Args:
         entries: Taken as far as they fit, in batches.
         room: Characters of the result at most, and some dozen more.
+        taken: Called with each batch that is in the list, before the next one is made.
     """
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     data = compressor.compress(b"[")
@@ -49,6 +54,7 @@ def packed(entries: Iterable[Mapping[str, object]], room: int) -> tuple[str, int
             break
         data += more
         count += len(batch)
+        taken(batch)
     data += compressor.compress(b"]") + compressor.flush()
     return base64.b64encode(data).decode(), count
 
