@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
+import orjson
 from markupsafe import Markup
 
 __all__ = ["embedded_json", "packed"]
@@ -47,8 +48,8 @@ def packed(
     count, source = 0, iter(entries)
     while batch := list(islice(source, _BATCH)):
         before = compressor.copy()
-        text = ("," if count else "") + _json(batch)[1:-1]
-        more = compressor.compress(text.encode()) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        text = (b"," if count else b"") + _json_bytes(batch)[1:-1]
+        more = compressor.compress(text) + compressor.flush(zlib.Z_SYNC_FLUSH)
         if (len(data) + len(more)) * 4 / 3 > room:
             compressor = before
             break
@@ -57,6 +58,17 @@ def packed(
         taken(batch)
     data += compressor.compress(b"]") + compressor.flush()
     return base64.b64encode(data).decode(), count
+
+
+def _json_bytes(value: object) -> bytes:
+    """As `_json`: what holds no character beyond ASCII is written in a fifth of the time."""
+    try:
+        quick = orjson.dumps(value)
+    except TypeError:  # such as half a surrogate pair
+        quick = b""
+    if quick and quick.isascii() and b"\x7f" not in quick:
+        return quick
+    return _json(value).encode()
 
 
 def _json(value: object) -> str:
