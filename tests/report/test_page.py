@@ -15,6 +15,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from statsmodels.stats.proportion import proportion_confint
 
@@ -189,6 +191,17 @@ def test_entries_are_packed_as_far_as_they_fit() -> None:
     assert unpacked(text) == entries[:count]
     assert packed(iter([]), 10)[1] == 0
     assert unpacked(packed(iter([]), 10)[0]) == []
+
+
+_TEXTS = st.text(st.characters(exclude_categories=()) | st.sampled_from("\x7f\ud800é<"))
+
+
+@given(st.lists(st.dictionaries(_TEXTS, _TEXTS | st.integers() | st.lists(_TEXTS))))
+def test_packed_entries_are_ascii_whatever_they_say(entries: list[dict[str, object]]) -> None:
+    text, count = packed(entries, 10**7)
+    assert count == len(entries)
+    written = gzip.decompress(base64.b64decode(text)).decode("ascii")
+    assert written == json.dumps(entries, separators=(",", ":"))
 
 
 @pytest.mark.slow

@@ -1,22 +1,17 @@
 """Samples, datasets, importers, images.
 
-What a run does not need (checks of content, datasets made of others, exports, fetching) is imported
-when it is first used.
+Each name is imported when it is first used.
 """
 
 from typing import TYPE_CHECKING
 
 from vlsu._lazy import lazily
-from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
-from vlsu.data.images.store import ImageStore
-from vlsu.data.progress import Progress
-from vlsu.data.rows import COLUMNS
-from vlsu.data.sample import Sample
 
 if TYPE_CHECKING:
     from vlsu.data import importers
     from vlsu.data.checks.full import FullCheck, full_check
     from vlsu.data.datasets.check import CheckReport, Finding, FindingKind, check_dataset
+    from vlsu.data.datasets.dataset import BUNDLED, Dataset, DatasetInfo, PolicyReference, load
     from vlsu.data.datasets.info import dataset_info
     from vlsu.data.datasets.writer import write_dataset
     from vlsu.data.deriving.difference import Difference, diff_datasets
@@ -28,12 +23,20 @@ if TYPE_CHECKING:
     from vlsu.data.fetching.fetch import FetchReport, fetch_images
     from vlsu.data.fetching.politeness import Pace
     from vlsu.data.images.probe import ImageError, ImageFacts, ImageFault, probe
+    from vlsu.data.images.store import ImageStore
     from vlsu.data.importing.pipeline import import_dataset
     from vlsu.data.importing.report import Example, ImportReport
+    from vlsu.data.progress import Progress
+    from vlsu.data.rows import COLUMNS
+    from vlsu.data.sample import Sample
 
 #: Name -> the module that it is imported from.
 _HOMES = {
+    "BUNDLED": "vlsu.data.datasets.dataset",
+    "COLUMNS": "vlsu.data.rows",
     "CheckReport": "vlsu.data.datasets.check",
+    "Dataset": "vlsu.data.datasets.dataset",
+    "DatasetInfo": "vlsu.data.datasets.dataset",
     "Difference": "vlsu.data.deriving.difference",
     "EXPORT_FORMATS": "vlsu.data.exporting.export",
     "Example": "vlsu.data.importing.report",
@@ -45,9 +48,13 @@ _HOMES = {
     "ImageError": "vlsu.data.images.probe",
     "ImageFacts": "vlsu.data.images.probe",
     "ImageFault": "vlsu.data.images.probe",
+    "ImageStore": "vlsu.data.images.store",
     "ImportReport": "vlsu.data.importing.report",
     "Pace": "vlsu.data.fetching.politeness",
     "Part": "vlsu.data.deriving.splitting",
+    "PolicyReference": "vlsu.data.datasets.dataset",
+    "Progress": "vlsu.data.progress",
+    "Sample": "vlsu.data.sample",
     "check_dataset": "vlsu.data.datasets.check",
     "dataset_info": "vlsu.data.datasets.info",
     "diff_datasets": "vlsu.data.deriving.difference",
@@ -56,6 +63,7 @@ _HOMES = {
     "filter_dataset": "vlsu.data.deriving.filtering",
     "full_check": "vlsu.data.checks.full",
     "import_dataset": "vlsu.data.importing.pipeline",
+    "load": "vlsu.data.datasets.dataset",
     "merge_datasets": "vlsu.data.deriving.merging",
     "probe": "vlsu.data.images.probe",
     "sample_dataset": "vlsu.data.deriving.sampling",

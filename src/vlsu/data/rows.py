@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import orjson
 import polars as pl
 
-from vlsu.data.sample import Sample
+from vlsu.data.sample import Sample, is_sha256
 from vlsu.errors import DataError
 from vlsu.policy import Severity
 
@@ -17,7 +16,6 @@ __all__ = [
     "Row",
     "canonical",
     "canonical_frame",
-    "is_sha256",
     "json_text",
     "to_frame",
     "to_row",
@@ -51,12 +49,6 @@ _ESCAPES = [orjson.dumps(character).decode()[1:-1] for character in _ESCAPED]
 
 _SEVERITIES: dict[str | None, Severity | None] = {None: None, **{s.label: s for s in Severity}}
 _GRADES = ("image_grade", "text_grade", "joint_grade")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-def is_sha256(text: str) -> bool:
-    """Whether `text` is 64 lower-case hexadecimal digits, and so safe as a file name."""
-    return _SHA256.fullmatch(text) is not None
 
 
 def to_row(sample: Sample) -> Row:

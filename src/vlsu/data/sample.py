@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vlsu.policy import Pattern, Severity
 
-__all__ = ["IMAGE_FAULT", "Sample"]
+__all__ = ["IMAGE_FAULT", "Sample", "is_sha256"]
 
 #: Metadata key under which an import records why a sample's image was not stored: ``missing`` or an
 #: `vlsu.data.images.probe.ImageFault`, and the file's name.
 IMAGE_FAULT = "image_fault"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def is_sha256(text: str) -> bool:
+    """Whether `text` is 64 lower-case hexadecimal digits, and so safe as a file name."""
+    return _SHA256.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

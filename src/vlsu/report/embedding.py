@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
+import orjson
 from markupsafe import Markup
 
 __all__ = ["embedded_json", "packed"]
@@ -30,27 +31,44 @@ def embedded_json(value: object) -> Markup:
     return Markup(escaped)  # noqa: S704 - nothing in it can end the element or start another
 
 
-def packed(entries: Iterable[Mapping[str, object]], room: int) -> tuple[str, int]:
+def packed(
+    entries: Iterable[Mapping[str, object]],
+    room: int,
+    taken: Callable[[Sequence[Mapping[str, object]]], object] = lambda _: None,
+) -> tuple[str, int]:
     """A JSON list of the first entries as gzip in base64, and how many they are.
 
     Args:
         entries: Taken as far as they fit, in batches.
         room: Characters of the result at most, and some dozen more.
+        taken: Called with each batch that is in the list, before the next one is made.
     """
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     data = compressor.compress(b"[")
     count, source = 0, iter(entries)
     while batch := list(islice(source, _BATCH)):
         before = compressor.copy()
-        text = ("," if count else "") + _json(batch)[1:-1]
-        more = compressor.compress(text.encode()) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        text = (b"," if count else b"") + _json_bytes(batch)[1:-1]
+        more = compressor.compress(text) + compressor.flush(zlib.Z_SYNC_FLUSH)
         if (len(data) + len(more)) * 4 / 3 > room:
             compressor = before
             break
         data += more
         count += len(batch)
+        taken(batch)
     data += compressor.compress(b"]") + compressor.flush()
     return base64.b64encode(data).decode(), count
+
+
+def _json_bytes(value: object) -> bytes:
+    """As `_json`: what holds no character beyond ASCII is written in a fifth of the time."""
+    try:
+        quick = orjson.dumps(value)
+    except TypeError:  # such as half a surrogate pair
+        quick = b""
+    if quick and quick.isascii() and b"\x7f" not in quick:
+        return quick
+    return _json(value).encode()
 
 
 def _json(value: object) -> str:

@@ -145,4 +145,6 @@ def cut(value: object, characters: int) -> tuple[str | None, int]:
     if value is None:
         return None, 0
     text = str(value)
-    return text[:characters], max(0, len(text) - characters)
+    if len(text) <= characters:
+        return text, 0
+    return text[:characters], len(text) - characters

@@ -161,6 +161,28 @@ def test_the_smallest_margin_is_that_of_plain_bisection(
     assert found == by_bisection(n, discordance, alpha, target_power)
 
 
+@settings(deadline=None)
+@given(
+    st.floats(0.01, 1),
+    st.floats(0, 1),
+    st.sampled_from([0.05, 0.0025, 0.0001, 0.9]),
+    st.sampled_from([0.5, 0.8, 0.95]),
+)
+def test_samples_needed_are_those_of_plain_bisection(
+    discordance: float, part: float, alpha: float, target_power: float
+) -> None:
+    margin = discordance * max(part, 0.02)
+    low, high = 0, 8
+    while power(high, discordance, margin, alpha) < target_power:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        seen = power(middle, discordance, margin, alpha) >= target_power
+        low, high = (low, middle) if seen else (middle, high)
+    found = samples_needed(margin, discordance, alpha=alpha, target_power=target_power)
+    assert found == high
+
+
 def test_discordance_of_runs_that_err_apart() -> None:
     assert independent_discordance(0.6, 0.1) == pytest.approx(0.6 * 0.3 + 0.7 * 0.4)
 

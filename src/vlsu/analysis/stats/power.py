@@ -63,9 +63,7 @@ def power(n: int, discordance: float, margin: float, alpha: float = 0.05) -> flo
         0.676
     """
     if n * discordance > _EXACT:
-        z = _NORMAL.inv_cdf(1 - alpha / 2)
-        spread = math.sqrt(max(discordance - margin**2, 1e-12))
-        return _NORMAL.cdf(((margin - 1 / n) * math.sqrt(n) - z * math.sqrt(discordance)) / spread)
+        return _approximate(n, discordance, margin, alpha)
     m, found = _discordant(n, discordance)
     most = _most_claimed(alpha)[m]
     # Of m discordant samples the worse run has k alone; fewer than the least are negligible.
@@ -81,6 +79,43 @@ def power(n: int, discordance: float, margin: float, alpha: float = 0.05) -> flo
     split = ways + _times_log(k, 1 - share) + _by_m(_times_log(better, share), k.size)
     claimed = k <= most[:, None]
     claims = np.exp(split, where=claimed, out=np.zeros(split.shape)).sum(axis=1)
+    return min(1.0, float(found @ claims))
+
+
+def _approximate(n: int, discordance: float, margin: float, alpha: float) -> float:
+    z = _NORMAL.inv_cdf(1 - alpha / 2)
+    spread = math.sqrt(max(discordance - margin**2, 1e-12))
+    return _NORMAL.cdf(((margin - 1 / n) * math.sqrt(n) - z * math.sqrt(discordance)) / spread)
+
+
+def _nearly(n: int, discordance: float, margin: float, alpha: float) -> float:
+    """The same as `power` to some ten digits, in a fraction of its time.
+
+    Of how many discordant samples the worse run has alone, up to `c` of m, the chance follows from
+    that of m - 1: the last of them is the worse run's or it is not.
+    """
+    if n * discordance > _EXACT:
+        return _approximate(n, discordance, margin, alpha)
+    m, found = _discordant(n, discordance)
+    most = _most_claimed(alpha)[m]
+    if most[-1] < 0:
+        return 0.0
+    share = (discordance + margin) / (2 * discordance)
+    factorial = _log_factorials()
+
+    def exactly(k: IntArray, of: IntArray) -> FloatArray:
+        """The chance of k of so many; 0 for what there cannot be."""
+        there = (k >= 0) & (k <= of)
+        k, of = np.where(there, k, 0), np.where(there, of, 0)
+        ways = factorial[of] - factorial[k] - factorial[of - k]
+        chances = np.exp(ways + _times_log(k, 1 - share) + _times_log(of - k, share))
+        return np.where(there, chances, 0.0)
+
+    # One sample more: those that had c alone pass it with it; the bound itself rises by one or not.
+    first = exactly(np.arange(most[0] + 1), m[0]).sum()
+    lost = (1 - share) * exactly(most[:-1], m[:-1])
+    gained = np.where(most[1:] > most[:-1], exactly(most[1:], m[1:]), 0.0)
+    claims = first + np.concatenate([[0.0], np.cumsum(gained - lost)])
     return min(1.0, float(found @ claims))
 
 
@@ -136,13 +171,13 @@ def samples_needed(
             f"{margin:g} to 1"
         )
     low, high = 0, 8
-    while power(high, discordance, margin, alpha) < target_power:
+    while _nearly(high, discordance, margin, alpha) < target_power:
         low, high = high, 2 * high
         if high > _MOST:
             raise UsageError(f"margin {margin:g}: takes more than {_MOST:.0e} samples; give more")
     while high - low > 1:
         middle = (low + high) // 2
-        if power(middle, discordance, margin, alpha) < target_power:
+        if _nearly(middle, discordance, margin, alpha) < target_power:
             low = middle
         else:
             high = middle
@@ -178,7 +213,7 @@ def smallest_margin(
         return discordance(margin) if callable(discordance) else max(discordance, margin)
 
     def at(margin: float) -> float:
-        return power(samples, share(margin), margin, alpha)
+        return _nearly(samples, share(margin), margin, alpha)
 
     if samples < 1 or at(largest) < target_power:
         return None

@@ -23,8 +23,8 @@ from vlsu.data.images.probe import MAX_BYTES, MAX_PIXELS, ImageError, ImageFacts
 from vlsu.data.images.store import ImageStore
 from vlsu.data.marks import unread_marks
 from vlsu.data.progress import Progress
-from vlsu.data.rows import canonical_frame, is_sha256
-from vlsu.data.sample import IMAGE_FAULT
+from vlsu.data.rows import canonical_frame
+from vlsu.data.sample import IMAGE_FAULT, is_sha256
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES
 

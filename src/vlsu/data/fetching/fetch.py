@@ -33,7 +33,7 @@ from vlsu.data.fetching.proxies import LOOKUP_S, NameJudge, Routing, routing, sa
 from vlsu.data.fetching.resolver import Lookup, Resolver, system_lookup
 from vlsu.data.parquet import scan_parquet
 from vlsu.data.progress import Progress
-from vlsu.data.rows import is_sha256
+from vlsu.data.sample import is_sha256
 from vlsu.errors import UsageError, VlsuError
 
 __all__ = ["FetchReport", "Network", "fetch_images"]

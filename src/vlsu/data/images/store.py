@@ -25,7 +25,7 @@ from vlsu.data.images.probe import (
     ImageFault,
     probe,
 )
-from vlsu.data.rows import is_sha256
+from vlsu.data.sample import is_sha256
 from vlsu.errors import DataError, MachineError
 
 __all__ = ["ImageStore", "read_bounded", "read_descriptor"]

@@ -12,8 +12,8 @@ import orjson
 
 from vlsu._text import quoted
 from vlsu.data.importers.base import ImportOptions, Note, Rejected, SourceRow
-from vlsu.data.rows import COLUMNS, is_sha256
-from vlsu.data.sample import Sample
+from vlsu.data.rows import COLUMNS
+from vlsu.data.sample import Sample, is_sha256
 from vlsu.data.tables.labels import label_key
 from vlsu.errors import PolicyError
 from vlsu.policy import MODALITIES, NOT_SURE, Severity

@@ -7,6 +7,7 @@ pair, over those that were asked.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -46,7 +47,8 @@ __all__ = ["SHARED_SAMPLES", "furthest_apart_first", "shared_entries", "shared_f
 SAME, DIFFERENT = "same", "different"
 
 #: Columns that the runs share: a run that was not asked takes them from one that was.
-_GOLD = tuple(f"{m}_{name}" for m in MODALITIES for name in ("gold", "gold_category"))
+_GOLD_OF = {m: (f"{m}_gold", f"{m}_gold_category") for m in MODALITIES}
+_GOLD = tuple(name for names in _GOLD_OF.values() for name in names)
 #: Facets of a sample that all runs share, and of each run's judgments.
 _SHARED = ("pattern", "family", "category", "gold-joint")
 _OF_RUN = (*MODALITIES, "said-joint", "outcome")
@@ -235,65 +237,109 @@ def shared_entries(runs: Sequence[Run], ids: Ids) -> Iterator[Entry]:
         rows = shared_frame(sample_frame, runs, labels, ids[start : start + BATCH], tables)
         of_runs = run_facets(rows.lazy(), named).collect()
         shared = {row["id"]: row for row in sample_facets(of_runs.lazy()).collect().to_dicts()}
-        each = {(row["id"], row["run"]): row for row in of_runs.to_dicts()}
-        for id_, group in groupby(rows.iter_rows(named=True), key=lambda row: row["id"]):
-            known = list(group)
-            facets = [each.get((id_, row["run"])) for row in known]
-            yield _entry(known, facets, shared.get(id_, {}))
+        known = _Columns.of(rows, of_runs)
+        for id_, places in groupby(range(rows.height), key=known.values["id"].__getitem__):
+            yield _entry(known, list(places), shared.get(id_, {}))
 
 
 def _unsafe_alone(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
     return [label for label, run in zip(labels, runs, strict=True) if tells_unsafe_alone(run)]
 
 
-def _entry(
-    rows: Sequence[Mapping[str, Any]],
-    of_runs: Sequence[Mapping[str, Any] | None],
-    shared: Mapping[str, Any],
-) -> Entry:
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Rows of samples and runs, by column: what an entry is made of, a value a row.
+
+    Attributes:
+        values: By name.
+        right: Whether the judgment of the pair is right; `None` where that is not known.
+        each: The facets of the run's judgments; `None` of a run that was not asked.
+        grid: The run's row of the grid.
+    """
+
+    values: Mapping[str, Sequence[Any]]
+    right: Sequence[bool | None]
+    each: Sequence[Mapping[str, object] | None]
+    grid: Sequence[Sequence[GridCell]]
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, of_runs: pl.DataFrame) -> _Columns:
+        """The columns of such rows; arguments as `run_facets` takes and makes them."""
+        told_of = {name: f"facet {name}" for name in _OF_RUN}
+        facets = of_runs.select("id", "run", pl.lit(value=True).alias("asked"), *_OF_RUN)
+        # A list a row takes as long as all the rest.
+        facets = facets.with_columns(pl.col("outcome").list.join(_BETWEEN)).rename(told_of)
+        known = (pl.col(name).filter(pl.col(name) != "").first().over("id") for name in _GOLD)
+        both = rows.with_columns(*known).join(
+            facets, on=["id", "run"], how="left", maintain_order="left"
+        )
+        values = {name: both[name].to_list() for name in _READ if name in both.columns}
+        told = {name: both[column].to_list() for name, column in told_of.items()}
+        told["outcome"] = [text and text.split(_BETWEEN) for text in told["outcome"]]
+        right = {m: list(map(is_right, told[m])) for m in MODALITIES}
+        cells = (
+            map(_grade_cell, *(values[name] for name in _GRADE[m]), right[m]) for m in MODALITIES
+        )
+        each = [
+            {name: value for name, value in zip(_NAMED, row, strict=True) if value is not None}
+            if asked
+            else None
+            for asked, *row in zip(
+                both["asked"], values["run"], *(told[name] for name in _OF_RUN), strict=True
+            )
+        ]
+        return cls(values, right["joint"], each, list(zip(values["run"], *cells, strict=True)))
+
+
+def _entry(known: _Columns, places: Sequence[int], shared: Mapping[str, Any]) -> Entry:
     """The entry of a sample.
 
     Args:
-        rows: One of each run.
-        of_runs: The facets of each run's judgments; `None` of a run that was not asked.
+        known: Of these samples and others.
+        places: Of the sample's rows there, one of each run.
         shared: The facets over all runs.
     """
-    gold = {name: next((row[name] for row in rows if row.get(name)), None) for name in _GOLD}
-    each, marks = [], []
-    grid: list[Sequence[GridCell]] = [
-        (
-            "gold",
-            *(severity_cell(gold[f"{m}_gold"], gold[f"{m}_gold_category"]) for m in MODALITIES),
-        )
-    ]
-    for number, (row, facets) in enumerate(zip(rows, of_runs, strict=True)):
-        if facets is None:
-            continue
-        each.append({name: facets[name] for name in _NAMED if facets[name] is not None})
-        if facets["joint"] is not None:
-            marks.append(mark_cell(is_right(facets["joint"]), letter(number)))
-        grid.append(
-            (
-                row["run"],
-                *(_grade_cell(*map(row.get, _GRADE[m]), is_right(facets[m])) for m in MODALITIES),
-            )
-        )
+    values, first = known.values, places[0]
+    asked = [(n, place) for n, place in enumerate(places) if known.each[place] is not None]
     return entry(
-        rows[0],
+        {name: values[name][first] for name in _OF_SAMPLE if name in values},
         facets={name: value for name, value in shared.items() if name != "id"},
-        each=each,
-        marks=marks,
-        grid=grid,
+        each=[each for place in places if (each := known.each[place]) is not None],
+        marks=[
+            mark_cell(known.right[place], letter(number))
+            for number, place in asked
+            if "joint" in (known.each[place] or ())
+        ],
+        grid=[
+            (
+                "gold",
+                *(
+                    severity_cell(*(values[name][first] for name in _GOLD_OF[m]))
+                    for m in MODALITIES
+                ),
+            ),
+            *(known.grid[place] for _, place in asked),
+        ],
         answers=[
-            (f"{row['run']}, {modality}", row[f"{modality}_answer"])
+            (f"{values['run'][place]}, {modality}", values[f"{modality}_answer"][place])
             for modality in reversed(MODALITIES)
-            for row in rows
+            for place in places
         ],
     )
 
 
 #: Columns of a modality that its cell is made of.
 _GRADE = {m: [f"{m}_{name}" for name in ("outcome", "predicted", "category")] for m in MODALITIES}
+#: Columns that are the sample's own, and all that an entry is made of.
+_OF_SAMPLE = ("id", "text", "image_sha256", "metadata")
+_READ = (
+    *_OF_SAMPLE,
+    "run",
+    *_GOLD,
+    *(name for m in MODALITIES for name in (*_GRADE[m], f"{m}_answer")),
+)
+#: Between outcomes, of which none holds it.
+_BETWEEN = ","
 
 
 @lru_cache(_CELLS)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from queue import SimpleQueue
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -105,22 +106,24 @@ def listed(
         dataset_hash = run.record["dataset"]["content_hash"]
         text, shown = packed((redacted(e, dataset_hash) for e in entries), SAMPLE_ROOM)
         return Listed(text, shown, total, _no_pictures(columns=list(columns)), redacted=True)
-    images: list[str | None] = []
+    images: SimpleQueue[str | None] = SimpleQueue()
 
-    def seen() -> Iterator[Entry]:
-        for entry in entries:
-            image = entry.get("image")
-            images.append(None if image is None else str(image))
-            yield entry
+    def taken(batch: Sequence[Entry]) -> None:
+        for entry in batch:
+            if image := entry.get("image"):
+                images.put(str(image))
 
-    text, shown = packed(seen(), SAMPLE_ROOM)
     thread = ThreadPoolExecutor(1)
-    made = thread.submit(_pictures, run, list(filter(None, images[:shown])), list(columns))
+    made = thread.submit(_pictures, run, iter(images.get, None), list(columns))
     thread.shutdown(wait=False)
+    try:
+        text, shown = packed(entries, SAMPLE_ROOM, taken)
+    finally:
+        images.put(None)  # no more of them
     return Listed(text, shown, total, made, beside if shown < total else "")
 
 
-def _pictures(run: Run, images: Sequence[str], columns: Sequence[str]) -> tuple[Markup, str]:
+def _pictures(run: Run, images: Iterable[str], columns: Sequence[str]) -> tuple[Markup, str]:
     """The thumbnails as a page holds them, and why there are none, if so."""
     pictures, trouble = pictures_of(run, images, THUMBNAIL_ROOM)
     return embedded_json({"pictures": pictures, "columns": columns}), trouble
