@@ -21,16 +21,21 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 import polars as pl
 
-from vlsu.data.rows import to_sample
 from vlsu.errors import RunError, VlsuError
 from vlsu.models.base import Model
 from vlsu.models.http.model import HttpModel
 from vlsu.models.processes import Pool, cores
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.plan import KeyedRows, Lacking, keyed, keyed_as
-from vlsu.runs.judging import ParsedResponses, judged
+from vlsu.runs.asking.plan import KeyedRows, Lacking
 from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.understanding.judged_columns import (
+    Frames,
+    JudgedPart,
+    KeptRows,
+    Part,
+    judged_part,
+)
 from vlsu.runs.understanding.model_and_task import model_and_task
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.tasks import Understanding
@@ -53,21 +58,6 @@ WORTH = 100_000
 _COLLECTED = 100_000
 #: Samples of a part: several parts are in memory at a time.
 PART = 4_000
-
-#: Judgments and gold grades of a part.
-Frames = tuple[pl.DataFrame, pl.DataFrame]
-
-
-class JudgedPart(NamedTuple):
-    """A part as a process judged it.
-
-    Attributes:
-        frames: Its judgments and gold grades.
-        lacking: Places in the part, from 0, of samples with a request that has no response.
-    """
-
-    frames: Frames
-    lacking: list[int]
 
 
 class BegunParts(Protocol):
@@ -116,18 +106,6 @@ class _Setup(NamedTuple):
     policy: Policy
     identity: bytes
     store: Path
-
-
-class Part(NamedTuple):
-    """Some rows of a dataset.
-
-    Attributes:
-        rows: The rows.
-        digests: The keys of their requests, if they are known (`vlsu.runs.asking.plan.Lacking`).
-    """
-
-    rows: pl.DataFrame
-    digests: bytes | None = None
 
 
 class Work(NamedTuple):
@@ -328,14 +306,13 @@ class _Opened:
         if _identity(self._model, self._task) != setup.identity:
             raise RunError("model or prompt have changed since the run began")
         self._store = ResponseStore(setup.store, read_only=True)
-        #: About images alone, which samples of other parts may show as well.
-        self._parsed = ParsedResponses()
+        self._kept = KeptRows()
         self._keyed_rows = KeyedRows(self._task, RequestKeys(self._model.identity()))
 
     def done(self, work: Work) -> JudgedPart | Lacking:
         if work.keyed:
             return self._keyed_rows.lacking(work.part.rows, self._store.stored)
-        return _judged_part(work.part, self._store, self._model, self._task, self._parsed)
+        return judged_part(work.part, self._store, self._model, self._task, self._kept)
 
 
 def judged_rows(
@@ -347,40 +324,7 @@ def judged_rows(
         DataError: A row cannot be read as a sample.
         RunError: The store is damaged.
     """
-    return _judged_part(Part(rows), store, model, task).frames
-
-
-def _judged_part(
-    part: Part,
-    store: ResponseStore,
-    model: Model,
-    task: Understanding,
-    parsed: ParsedResponses | None = None,
-) -> JudgedPart:
-    rows, digests = part
-    samples = map(to_sample, rows.iter_rows())
-    if digests is None:
-        chunks = keyed(samples, task, RequestKeys(model.identity()))
-    else:
-        chunks = keyed_as(samples, task, digests)
-    unanswered: set[str] = set()
-    judgments, gold = map(
-        pl.concat,
-        zip(
-            *judged(chunks, store, model, task, parsed, lacking=unanswered, kept="image"),
-            strict=True,
-        ),
-    )
-    lacking: list[int] = []
-    if unanswered:
-        without = judgments.filter(pl.col("request_key").is_in(list(unanswered)))
-        lacking = (
-            rows.get_column("id")
-            .is_in(without.get_column("sample_id").implode())
-            .arg_true()
-            .to_list()
-        )
-    return JudgedPart((judgments, gold), lacking)
+    return judged_part(Part(rows), store, model, task, KeptRows()).frames
 
 
 def part_judge() -> PartJudge:
