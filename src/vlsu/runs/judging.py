@@ -216,7 +216,8 @@ class JudgmentsFile:
         part = self._path.with_name(f".{self._path.name}.{len(self._parts):05}.tmp")
         self._parts.append(part)
         with self._explained():
-            judgments.write_parquet(literal(part))
+            # Read once more, soon: written in half the time, and twice as large.
+            judgments.write_parquet(literal(part), compression="lz4", statistics=False)
 
     def __enter__(self) -> JudgmentsFile:
         return self

@@ -27,7 +27,8 @@ from vlsu.runs.session import Session
 from vlsu.runs.store.sharing import SharingStore
 from vlsu.runs.understanding.early_judging import EarlyJudging
 from vlsu.runs.understanding.first_pass import first_pass
-from vlsu.runs.understanding.part_judging import PART, WORTH, Frames, PartsJudge, judged_rows
+from vlsu.runs.understanding.judged_columns import Frames
+from vlsu.runs.understanding.part_judging import PART, WORTH, PartsJudge, judged_rows, together
 from vlsu.runs.understanding.part_planning import unanswered_in_parts
 from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.swaps import Swaps
@@ -229,7 +230,7 @@ class Asking:
         begun = self._begun(selection)
         if self._in_parts(selection) and (judge := begun.stop() if begun else self._parts()):
             here = partial(judged_rows, store=store, model=model, task=task)
-            return judge.judged(rows(self._dataset, selection, PART), here, begun)
+            return together(judge.judged(rows(self._dataset, selection, PART), here, begun))
         if self._first is None:
             chunks = keyed(samples(self._dataset, selection), task, self._keys)
         else:

@@ -58,6 +58,8 @@ WORTH = 100_000
 _COLLECTED = 100_000
 #: Samples of a part: several parts are in memory at a time.
 PART = 4_000
+#: Samples that are counted and written together.
+TOGETHER = 20_000
 
 
 class BegunParts(Protocol):
@@ -260,6 +262,26 @@ class PartsJudge:
         except Exception:  # it is tried here, where an error can be explained
             return None
         return result
+
+
+def together(parts: Iterator[Frames], size: int = TOGETHER) -> Iterator[Frames]:
+    """Parts that follow each other as one, of at least `size` samples but for the last.
+
+    What is done with each, such as counting its samples, costs little more for so many.
+    """
+    held: list[Frames] = []
+    for frames in parts:
+        held.append(frames)
+        if sum(gold.height for _, gold in held) >= size:
+            yield _as_one(held)
+            held = []
+    if held:
+        yield _as_one(held)
+
+
+def _as_one(parts: Iterable[Frames]) -> Frames:
+    judgments, gold = zip(*parts, strict=True)
+    return pl.concat(judgments), pl.concat(gold)
 
 
 def _ended(
