@@ -50,6 +50,8 @@ SORTED = 20_000
 LOOKED_UP = 256
 #: Samples of a draw that are kept once they are read: a start looks at them a dozen times.
 KEPT = 256
+#: Keys of requests about an image alone that are kept for further samples with the image.
+KEPT_KEYS = 50_000
 #: Rows read at a time where a part of a dataset is read in its order.
 READ = 8192
 
@@ -299,6 +301,9 @@ class KeyedRows:
             modality: [keys.like(task.request(modality, (), draw).request) for draw in task.draws]
             for modality in task.modalities
         }
+        if "image" in self._keys_of:  # which samples share that do not stand together
+            remembered = lru_cache(maxsize=KEPT_KEYS)
+            self._keys_of["image"] = [remembered(key) for key in self._keys_of["image"]]
 
     def lacking(self, rows: pl.DataFrame, stored: Callable[[Sequence[str]], set[str]]) -> Lacking:
         """Which of these rows lack a response.

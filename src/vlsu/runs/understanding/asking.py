@@ -220,10 +220,18 @@ class Asking:
 
         Whoever stops before the end closes it, and with it the processes that judge.
         """
+        links = self._searchable_links()
+        for judgments, gold in self._frames(selection):
+            yield judgments, links.added_to(gold)
+
+    def linked_frame(self) -> pl.LazyFrame:
+        """The dataset's rows with what they share, as `vlsu.data.Dataset.linked_frame`."""
+        return self._dataset.linked_frame(self._searchable_links().frame)
+
+    def _searchable_links(self) -> SearchableLinks:
         if self._links is None:
             self._links = SearchableLinks(self._dataset.links())
-        for judgments, gold in self._frames(selection):
-            yield judgments, self._links.added_to(gold)
+        return self._links
 
     def _frames(self, selection: Selection) -> Iterator[Frames]:
         store, model, task = self.session.store, self._model, self._task

@@ -341,7 +341,7 @@ class Evaluation:
                         lambda: cell_metrics(tabulation.cells(), weights=self.weights)
                     )
             if drawn is None or drawn.metrics is None:
-                stored, linked = scan_parquet(folder.judgments_file), dataset.linked_frame()
+                stored, linked = scan_parquet(folder.judgments_file), asking.linked_frame()
                 diagnosed = diagnosis(stored, linked, severities=severities)
                 metrics = {**of_cells.result(), **diagnosed}
             else:
