@@ -45,6 +45,7 @@ from vlsu.runs.understanding.part_judging import (
     PartJudge,
     PartsJudge,
     judged_rows,
+    together,
 )
 from vlsu.runs.understanding.part_planning import unanswered_in_parts
 from vlsu.tasks.prompting import prompt_source
@@ -164,6 +165,21 @@ def test_a_response_about_an_image_is_read_once_for_all_samples_that_show_it(
     of_images = judgments.filter(pl.col("modality") == "image", pl.col("outcome") != "error")
     assert of_images.height > of_images["request_key"].n_unique()
     assert len(taken) == len(set(taken))
+
+
+@pytest.mark.parametrize("size", [1, 16, 40, 1000])
+def test_parts_are_put_together_in_their_order(
+    evaluation: Evaluation, store: ResponseStore, size: int
+) -> None:
+    model, task = evaluation.model, evaluation.task
+    parts = rows(evaluation.dataset, Subset(), 16)
+    frames = [*together((judged_rows(part, store, model, task) for part in parts), size)]
+    assert all(gold.height >= size for _, gold in frames[:-1])
+    assert all(gold.height < size + 16 for _, gold in frames)
+    judgments, gold = in_this_process(evaluation, store, Subset())
+    assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
+    assert_frame_equal(pl.concat([each for _, each in frames]), gold)
+    assert not [*together(iter(()))]
 
 
 @pytest.mark.slow

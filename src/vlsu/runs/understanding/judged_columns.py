@@ -122,8 +122,9 @@ def judged_part(
     responses.extend([said.get(key) or (*no_answer, None) for key in keys])
     begin = {modality: number * rows.height for number, modality in enumerate(MODALITIES)}
     expected = _expected(rows)[[begin[modality] + number for modality, number in requests]]
+    request_key = pl.Series("request_key", keys, JUDGMENTS["request_key"])
     judgments = pl.concat(
-        [expected, responses.taken(), pl.DataFrame({"request_key": keys})], how="horizontal"
+        [expected, responses.taken(), request_key.to_frame()], how="horizontal"
     ).select(JUDGMENTS.names())
     lacking: list[int] = []
     if len(said) < len(set(keys)):

@@ -42,6 +42,7 @@ from vlsu.tasks import Understanding
 
 __all__ = [
     "PART",
+    "TOGETHER",
     "WORTH",
     "Frames",
     "JudgedPart",
@@ -50,6 +51,7 @@ __all__ = [
     "PartsJudge",
     "Work",
     "judged_rows",
+    "together",
 ]
 
 #: Judgments from which on processes are started: each takes half a second to begin.
