@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ from polars.testing import assert_frame_equal
 from tests.support.children import children
 from vlsu.data import Dataset, Sample, load, write_dataset
 from vlsu.models.base import Raw, Settings
-from vlsu.models.processes import cores
+from vlsu.models.processes import Pool, cores
 from vlsu.policy import Severity
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import (
@@ -44,6 +45,7 @@ from vlsu.runs.understanding.part_judging import (
     Part,
     PartJudge,
     PartsJudge,
+    Work,
     judged_rows,
     together,
 )
@@ -392,6 +394,25 @@ def test_a_request_that_fails_for_good_is_an_error_of_what_was_judged_early_too(
     judgments, _ = in_this_process(evaluation, store, Subset())
     assert "error" in set(found["outcome"])
     assert_frame_equal(found, judgments)
+
+
+def test_no_part_is_begun_once_it_is_stopped(
+    evaluation: Evaluation, store: ResponseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge, stopping = judge_of(evaluation, store), Event()
+    begun: list[Work] = []
+
+    def answer(_: Pool, works: Sequence[Work]) -> list[str]:
+        begun.extend(works)
+        if len(begun) == 3:
+            stopping.set()
+        return [f"part {len(begun)}"]
+
+    monkeypatch.setattr(Pool, "answer", answer)
+    parts = map(Part, rows(evaluation.dataset, Subset(), 30))
+    found: list[Any] = [*judge.each(parts, 1, stopping)]
+    assert found == ["part 1", "part 2", "part 3", None, None]
+    assert len(begun) == 3
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -214,15 +215,18 @@ class PartsJudge:
         """What a process is given for a part; `keyed` as of `Work`."""
         return Work(self._setup, part, keyed)
 
-    def each(self, parts: Iterable[Part], at_once: int) -> Generator[JudgedPart | None]:
+    def each(
+        self, parts: Iterable[Part], at_once: int, stopping: Event
+    ) -> Generator[JudgedPart | None]:
         """Judge parts, in their order; `None` for those that no process could judge.
 
         Args:
             parts: The parts.
             at_once: How many processes are used.
+            stopping: Once it is set no part is begun: `None` for those that waited.
         """
         works = map(self.work, parts)
-        for _, result in self._in_order(works, at_once):
+        for _, result in self._in_order(works, at_once, stopping):
             yield result
 
     def lacking(
@@ -233,8 +237,10 @@ class PartsJudge:
         for work, lacking in self._in_order(works, self.count):
             yield work.part.rows, lacking
 
-    def _in_order(self, works: Iterable[Work], at_once: int) -> Iterator[tuple[Work, Any]]:
-        with self._threads(at_once) as submit:
+    def _in_order(
+        self, works: Iterable[Work], at_once: int, stopping: Event | None = None
+    ) -> Iterator[tuple[Work, Any]]:
+        with self._threads(at_once, stopping) as submit:
             begun: deque[tuple[Work, Future[Any]]] = deque()
             for work in works:
                 begun.append((work, submit(work)))
@@ -249,16 +255,18 @@ class PartsJudge:
         self._pool.close()
 
     @contextmanager
-    def _threads(self, count: int) -> Iterator[_Submit]:
+    def _threads(self, count: int, stopping: Event | None = None) -> Iterator[_Submit]:
         """What has work done in other threads, so much at once; what is not begun is dropped."""
         with ThreadPoolExecutor(count, thread_name_prefix="judging") as threads:
             try:
-                yield lambda work: threads.submit(self._done, work)
+                yield lambda work: threads.submit(self._done, work, stopping)
             finally:
                 threads.shutdown(cancel_futures=True)
 
-    def _done(self, work: Work) -> Any:
+    def _done(self, work: Work, stopping: Event | None) -> Any:
         """What a process makes of some work; `None` if that failed, whatever the reason."""
+        if stopping is not None and stopping.is_set():
+            return None
         try:
             (result,) = self._pool.answer([work])
         except Exception:  # it is tried here, where an error can be explained
