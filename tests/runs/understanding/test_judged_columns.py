@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from vlsu.data import Sample
 from vlsu.data.rows import COLUMNS, to_frame, to_row, to_sample
 from vlsu.errors import DataError, RunError
-from vlsu.models.base import Raw, Settings
+from vlsu.models.base import Raw, Response, Settings
 from vlsu.models.formats.openai import openai_model
 from vlsu.models.http.model import HttpModel
 from vlsu.policy import Severity, default_policy
@@ -24,8 +24,10 @@ from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import KeyedRows, planned
 from vlsu.runs.judging import judged
 from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.understanding import judged_columns
 from vlsu.runs.understanding.judged_columns import Frames, KeptRows, Part, judged_part
 from vlsu.tasks import Understanding, load_prompt
+from vlsu.tasks.understanding import Said
 
 GRADES = st.sampled_from([None, *Severity])
 CATEGORIES = st.sampled_from([None, "C1", "C9", "another", ""])
@@ -167,6 +169,36 @@ def test_parts_are_judged_as_sample_by_sample(
         if wrong or whole:
             with pytest.raises(RunError, match="other requests"):
                 judged_part(Part(rows, wrong), store, model, task, kept)
+
+
+@pytest.mark.parametrize(("bodies", "sizes"), [(1, [1] * 7), (3, [3, 3, 1]), (9, [7])])
+def test_bodies_are_held_up_to_a_bound(
+    bodies: int,
+    sizes: list[int],
+    store: ResponseStore,
+    model: HttpModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = default_policy()
+    task = Understanding(policy, load_prompt("zero-shot", policy), ["text"])
+    rows = named([Sample("", f"number {n}") for n in range(7)])
+    digests = KeyedRows(task, RequestKeys(model.identity())).digests(rows)
+    for n in range(7):
+        store.put(digests[16 * n : 16 * n + 16].hex(), Raw(200, body(1), 0.5), 1)
+    store.flush()
+    judgments, _ = one_by_one(rows, store, model, task)
+    parsed: list[int] = []
+    said = Understanding.said
+
+    def noted(self: Understanding, responses: Sequence[Response]) -> Said:
+        parsed.append(len(responses))
+        return said(self, responses)
+
+    monkeypatch.setattr(Understanding, "said", noted)
+    monkeypatch.setattr(judged_columns, "_BYTES", bodies * len(body(1)))
+    found = judged_part(Part(rows), store, model, task, KeptRows())
+    assert_frame_equal(found.frames[0], judgments)
+    assert parsed[: len(sizes)] == sizes
 
 
 @pytest.mark.parametrize(

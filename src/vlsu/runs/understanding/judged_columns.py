@@ -7,8 +7,7 @@ million they take as long as all else. What comes out is what `vlsu.runs.judging
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import polars as pl
@@ -22,7 +21,7 @@ from vlsu.runs.asking.keys import DIGITS, RequestKeys
 from vlsu.runs.asking.plan import KeyedRows
 from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.judging import GOLD, LONGEST_PARSED, MOST_PARSED, NO_ANSWER, Columns, gold_row
-from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.tasks.understanding import Said, Understanding
 
 __all__ = ["Frames", "JudgedPart", "KeptRows", "Part", "judged_part"]
@@ -34,8 +33,8 @@ Frames = tuple[pl.DataFrame, pl.DataFrame]
 _SAID = pl.Schema({name: JUDGMENTS[name] for name in (*Said._fields, "latency_s")})
 #: In the order of `_SAID`.
 _SaidRow = tuple[object, ...]
-#: Responses parsed together, at most.
-_READ = 500
+#: Responses parsed together, and bytes of their bodies from which on no more are.
+_READ, _BYTES = 500, 2**20
 
 _GRADES = tuple(f"{modality}_grade" for modality in MODALITIES)
 
@@ -105,26 +104,25 @@ def judged_part(
     gold = _gold(rows)
     if digests is None:
         digests = KeyedRows(task, RequestKeys(model.identity())).digests(rows)
-    requests = [
-        (modality, number)
+    begin = {modality: number * rows.height for number, modality in enumerate(MODALITIES)}
+    places = [  # of each request its row in `_expected`
+        begin[modality] + number
         for number, content in enumerate(rows.select("text", "image_sha256").iter_rows())
         for modality in task.asked_about(*content)
         for _ in task.draws
     ]
     keys = _keys(digests)
-    if len(keys) != len(requests):
+    if len(keys) != len(places):
         raise RunError("the keys of other requests")
-    asked = zip(keys, requests, strict=True)
-    of_images = {key for key, (modality, _) in asked if modality == "image"}
+    images = range(begin["image"], begin["image"] + rows.height)
+    of_images = {key for key, place in zip(keys, places, strict=True) if place in images}
     said = _said(dict.fromkeys(keys), of_images, store, model, task, kept)
     ((*no_answer,),) = zip(*task.said([NO_ANSWER]), strict=True)
     responses = Columns(_SAID)
     responses.extend([said.get(key) or (*no_answer, None) for key in keys])
-    begin = {modality: number * rows.height for number, modality in enumerate(MODALITIES)}
-    expected = _expected(rows)[[begin[modality] + number for modality, number in requests]]
     request_key = pl.Series("request_key", keys, JUDGMENTS["request_key"])
     judgments = pl.concat(
-        [expected, responses.taken(), request_key.to_frame()], how="horizontal"
+        [_expected(rows)[places], responses.taken(), request_key.to_frame()], how="horizontal"
     ).select(JUDGMENTS.names())
     lacking: list[int] = []
     if len(said) < len(set(keys)):
@@ -148,18 +146,33 @@ def _said(
     kept: KeptRows,
 ) -> dict[str, _SaidRow]:
     """What the responses of these keys say, of those that have one."""
-    known = {key: kept.get(key) for key in keys}
+    known = {key: kept.get(key) for key in of_images}
     said = {key: row for key, row in known.items() if row is not None}
-    found = store.each_response([key for key, row in known.items() if row is None])
-    while some := [*islice(found, _READ)]:
+    found = store.each_response([key for key in keys if key not in said])
+    for some in _together(found):
+        names = [key for key, _ in some]
         responses = [model.read(stored.raw) for _, stored in some]
         latencies = [stored.raw.latency_s or None for _, stored in some]
         rows = zip(*task.said(responses), latencies, strict=True)
-        for (key, _), response, row in zip(some, responses, rows, strict=True):
+        for key, response, row in zip(names, responses, rows, strict=True):
             said[key] = row
             if key in of_images:
                 kept.add(key, response, row)
     return said
+
+
+def _together(found: Iterable[tuple[str, Stored]]) -> Iterator[list[tuple[str, Stored]]]:
+    """Responses, some at a time: each step for many of them is quicker than all steps for each."""
+    together: list[tuple[str, Stored]] = []
+    size = 0
+    for each in found:
+        together.append(each)
+        size += len(each[1].raw.body)
+        if len(together) >= _READ or size >= _BYTES:
+            yield together
+            together, size = [], 0
+    if together:
+        yield together
 
 
 def _expected(rows: pl.DataFrame) -> pl.DataFrame:
