@@ -104,6 +104,8 @@ def test_a_dataset_knows_its_links(tmp_path: Path) -> None:
         tmp_path / "d", samples, name="n", version="1", licence="", citation="", source=""
     )
     assert dataset.links()["sample_id"].to_list() == ["a", "b"]
+    known = dataset.linked_frame(SearchableLinks(dataset.links()).frame)
+    assert known.collect().equals(dataset.linked_frame().collect())
     rows_of = dataset.linked_frame().select("id", same=pl.col("shared_text").is_not_null())
     assert rows_of.collect().rows() == [("a", True), ("b", True), ("c", False)]
     # Three samples of which two share a text: 3^2 / (2^2 + 1^2) of them are independent.

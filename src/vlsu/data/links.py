@@ -148,12 +148,15 @@ class SearchableLinks:
 
     Args:
         links: What `shared` gives.
+
+    Attributes:
+        frame: The same, in another order.
     """
 
     def __init__(self, links: pl.DataFrame) -> None:
         hashes = links.get_column("sample_id").hash()
         order = hashes.arg_sort()
-        self._links = links[order]
+        self.frame = links[order]
         self._hashes = hashes[order].to_numpy()
 
     def added_to(self, gold: pl.DataFrame) -> pl.DataFrame:
@@ -166,7 +169,7 @@ class SearchableLinks:
         # Where several samples share a hash, all of them: the join compares identifiers.
         starts = first - (np.cumsum(counts) - counts)
         places = np.repeat(starts, counts) + np.arange(counts.sum())
-        return with_links(gold, self._links[places])
+        return with_links(gold, self.frame[places])
 
 
 def linked_samples(links: pl.DataFrame) -> _Integers:

@@ -20,10 +20,23 @@ from vlsu.runs.columns import JUDGMENTS
 from vlsu.runs.store.store import ResponseStore
 from vlsu.tasks import Judgment, Task
 
-__all__ = ["SAMPLES", "Columns", "JudgmentsFile", "ParsedResponses", "batches", "judged"]
+__all__ = [
+    "GOLD",
+    "LONGEST_PARSED",
+    "MOST_PARSED",
+    "NO_ANSWER",
+    "SAMPLES",
+    "Columns",
+    "JudgmentsFile",
+    "ParsedResponses",
+    "batches",
+    "gold_row",
+    "judged",
+]
 
 
-_GOLD = pl.Schema(
+#: Columns of the gold grades that judgments are compared with.
+GOLD = pl.Schema(
     {
         "sample_id": pl.String(),
         **{f"{modality}_grade": pl.String() for modality in MODALITIES},
@@ -42,7 +55,8 @@ _READ = 500
 #: Responses kept in memory to be judged, at most, and characters of each.
 MOST_PARSED = 50_000
 LONGEST_PARSED = 1000
-_NO_ANSWER = Response(Outcome.ERROR, fault=Fault("no-answer", "no response is stored"))
+#: What a request without a response is judged by.
+NO_ANSWER = Response(Outcome.ERROR, fault=Fault("no-answer", "no response is stored"))
 
 
 class ParsedResponses:
@@ -73,9 +87,6 @@ def judged(
     model: Model,
     task: Task,
     parsed: ParsedResponses | None = None,
-    *,
-    lacking: set[str] | None = None,
-    kept: str | None = None,
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Judge a plan, in its order: judgments and gold grades of a batch of samples at a time.
 
@@ -87,34 +98,23 @@ def judged(
         model: Parses them.
         task: Judges them.
         parsed: Responses that are parsed already.
-        lacking: The keys of requests without a response are added to it.
-        kept: A modality whose responses are added to those that are parsed already.
     """
     parsed = parsed or ParsedResponses()
-    judgments, gold = Columns(JUDGMENTS), Columns(_GOLD)
+    judgments, gold = Columns(JUDGMENTS), Columns(GOLD)
     # Some at a time, so that neither requests nor responses outlive their judgments.
     for some in _together(chunks, lambda chunk: len(chunk.planned), _READ):
         keys = dict.fromkeys([each.key for chunk in some for each in chunk.planned])
         found = {key: parsed.get(key) for key in keys}
         missing = [key for key, known in found.items() if known is None]
-        keeping: set[str] = set()
-        if kept is not None:
-            planned = (each for chunk in some for each in chunk.planned)
-            keeping = {each.key for each in planned if each.task_request.modality == kept}
         for key, stored in store.each_response(missing) if missing else ():
-            response = model.read(stored.raw)
-            found[key] = response, stored.raw.latency_s or None
-            if key in keeping:
-                parsed.add(key, stored.raw, response)
-        if lacking is not None:
-            lacking.update(key for key in missing if found[key] is None)
+            found[key] = model.read(stored.raw), stored.raw.latency_s or None
         for chunk in some:
             rows: list[tuple[object, ...]] = []
             for key, task_request, sample in chunk.planned:
-                response, latency_s = found[key] or (_NO_ANSWER, None)
+                response, latency_s = found[key] or (NO_ANSWER, None)
                 rows.append(_row(task.judge(sample, task_request, response), key, latency_s))
             judgments.extend(rows)
-            gold.extend([*map(_gold_row, chunk.samples)])
+            gold.extend([*map(gold_row, chunk.samples)])
             if len(gold) >= SAMPLES:
                 yield judgments.taken(), gold.taken()
     if len(gold):
@@ -190,8 +190,8 @@ def _row(judgment: Judgment, key: str, latency_s: float | None) -> tuple[object,
     )
 
 
-def _gold_row(sample: Sample) -> tuple[object, ...]:
-    """In the order of `_GOLD`."""
+def gold_row(sample: Sample) -> tuple[object, ...]:
+    """The gold grades of a sample, in the order of `GOLD`."""
     grades = (sample.image_grade, sample.text_grade, sample.joint_grade)
     labels = (None if grade is None else grade.label for grade in grades)
     marks = (mark(sample.metadata, name) for name in MARKS)
@@ -216,7 +216,8 @@ class JudgmentsFile:
         part = self._path.with_name(f".{self._path.name}.{len(self._parts):05}.tmp")
         self._parts.append(part)
         with self._explained():
-            judgments.write_parquet(literal(part))
+            # Read once more, soon: written in half the time, and twice as large.
+            judgments.write_parquet(literal(part), compression="lz4", statistics=False)
 
     def __enter__(self) -> JudgmentsFile:
         return self

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from vlsu.data import Sample
 from vlsu.errors import UsageError
-from vlsu.models.base import ImagePart, Message, Part, Request, Response, score_schema
+from vlsu.models.base import (
+    ImagePart,
+    Message,
+    Outcome,
+    Part,
+    Request,
+    Response,
+    score_schema,
+)
 from vlsu.policy import MODALITIES, Policy, Severity
 from vlsu.tasks import answers
 from vlsu.tasks.base import Judgment, TaskRequest, answer_excerpt, system_identity
 from vlsu.tasks.prompting import BARE, MOST_LIKELY, ONE_WORD, Prompt
 
-__all__ = ["Understanding", "answer_schema"]
+__all__ = ["Said", "Understanding", "answer_schema"]
 
 _IMAGE_STEP = {"image": "What the image shows and what harm, if any, it carries alone."}
 _TEXT_STEP = {"text": "What the text says and what harm, if any, it carries alone."}
@@ -36,6 +45,26 @@ _STEPS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "joint": _JOINT_STEP | _IMAGE_STEP | _TEXT_STEP,
     },
 }
+
+
+#: As judgments name them.
+_LABELS: Mapping[Severity | None, str | None] = {None: None, **{s: s.label for s in Severity}}
+_OUTCOMES: Mapping[Outcome, str] = {outcome: outcome.value for outcome in Outcome}
+
+
+class Said(NamedTuple):
+    """What responses say: columns of judgments under their names, a value each."""
+
+    predicted: list[str | None]
+    outcome: list[str]
+    category: list[str | None]
+    p_unsafe: list[float | None]
+    answer: list[str | None]
+    input_tokens: list[int | None]
+    output_tokens: list[int | None]
+    cached_tokens: list[int | None]
+    cache_write_tokens: list[int | None]
+    reasoning_tokens: list[int | None]
 
 
 class Understanding:
@@ -236,6 +265,22 @@ class Understanding:
             response.cached_tokens,
             response.cache_write_tokens,
             response.reasoning_tokens,
+        )
+
+    def said(self, responses: Sequence[Response]) -> Said:
+        """What responses say, whatever samples they are about: `judge` by columns."""
+        read = [answers.read_answer(response, self._policy) for response in responses]
+        return Said(
+            predicted=[_LABELS[answer.severity] for answer in read],
+            outcome=[_OUTCOMES[answer.outcome] for answer in read],
+            category=[answer.category for answer in read],
+            p_unsafe=[response.p_unsafe for response in responses],
+            answer=[answer_excerpt(response.text) for response in responses],
+            input_tokens=[response.input_tokens for response in responses],
+            output_tokens=[response.output_tokens for response in responses],
+            cached_tokens=[response.cached_tokens for response in responses],
+            cache_write_tokens=[response.cache_write_tokens for response in responses],
+            reasoning_tokens=[response.reasoning_tokens for response in responses],
         )
 
 

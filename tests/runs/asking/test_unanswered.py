@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from vlsu.data import Sample, write_dataset
-from vlsu.errors import RunError
 from vlsu.models.base import ImagePart, Message, Request
 from vlsu.policy import default_policy
 from vlsu.runs.asking.keys import RequestKeys
@@ -19,7 +18,6 @@ from vlsu.runs.asking.plan import (
     Planned,
     Subset,
     keyed,
-    keyed_as,
     plan,
     unanswered,
 )
@@ -73,15 +71,11 @@ def test_a_resume_plans_what_lacks_a_response_and_counts_the_rest(
     light = [each for chunk in keyed(iter(rows), task, keys) for each in chunk.planned]
     assert [_named(each) for each in light] == [_named(each) for each in planned]
 
-    # And again from the keys alone.
+    # And the keys alone.
     everything = KeyedRows(task, keys).lacking(dataset.frame().collect(), stored)
     assert everything.digests == bytes.fromhex("".join(each.key for each in planned))
+    assert everything.digests == KeyedRows(task, keys).digests(dataset.frame().collect())
     assert {f"s{n}" for n in everything.rows} == ids
-    again = keyed_as(iter(rows), task, everything.digests)
-    assert [_named(each) for chunk in again for each in chunk.planned] == [*map(_named, planned)]
-    for wrong in (everything.digests[:-16], everything.digests + bytes(16)):
-        with pytest.raises(RunError, match="other requests"):
-            list(keyed_as(iter(rows), task, wrong))
 
 
 def _named(each: Planned) -> tuple[object, ...]:

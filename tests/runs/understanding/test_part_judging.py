@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ from polars.testing import assert_frame_equal
 from tests.support.children import children
 from vlsu.data import Dataset, Sample, load, write_dataset
 from vlsu.models.base import Raw, Settings
-from vlsu.models.processes import cores
+from vlsu.models.processes import Pool, cores
 from vlsu.policy import Severity
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import (
@@ -44,7 +45,9 @@ from vlsu.runs.understanding.part_judging import (
     Part,
     PartJudge,
     PartsJudge,
+    Work,
     judged_rows,
+    together,
 )
 from vlsu.runs.understanding.part_planning import unanswered_in_parts
 from vlsu.tasks.prompting import prompt_source
@@ -164,6 +167,21 @@ def test_a_response_about_an_image_is_read_once_for_all_samples_that_show_it(
     of_images = judgments.filter(pl.col("modality") == "image", pl.col("outcome") != "error")
     assert of_images.height > of_images["request_key"].n_unique()
     assert len(taken) == len(set(taken))
+
+
+@pytest.mark.parametrize("size", [1, 16, 40, 1000])
+def test_parts_are_put_together_in_their_order(
+    evaluation: Evaluation, store: ResponseStore, size: int
+) -> None:
+    model, task = evaluation.model, evaluation.task
+    parts = rows(evaluation.dataset, Subset(), 16)
+    frames = [*together((judged_rows(part, store, model, task) for part in parts), size)]
+    assert all(gold.height >= size for _, gold in frames[:-1])
+    assert all(gold.height < size + 16 for _, gold in frames)
+    judgments, gold = in_this_process(evaluation, store, Subset())
+    assert_frame_equal(pl.concat([each for each, _ in frames]), judgments)
+    assert_frame_equal(pl.concat([each for _, each in frames]), gold)
+    assert not [*together(iter(()))]
 
 
 @pytest.mark.slow
@@ -376,6 +394,25 @@ def test_a_request_that_fails_for_good_is_an_error_of_what_was_judged_early_too(
     judgments, _ = in_this_process(evaluation, store, Subset())
     assert "error" in set(found["outcome"])
     assert_frame_equal(found, judgments)
+
+
+def test_no_part_is_begun_once_it_is_stopped(
+    evaluation: Evaluation, store: ResponseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge, stopping = judge_of(evaluation, store), Event()
+    begun: list[Work] = []
+
+    def answer(_: Pool, works: Sequence[Work]) -> list[str]:
+        begun.extend(works)
+        if len(begun) == 3:
+            stopping.set()
+        return [f"part {len(begun)}"]
+
+    monkeypatch.setattr(Pool, "answer", answer)
+    parts = map(Part, rows(evaluation.dataset, Subset(), 30))
+    found: list[Any] = [*judge.each(parts, 1, stopping)]
+    assert found == ["part 1", "part 2", "part 3", None, None]
+    assert len(begun) == 3
 
 
 @pytest.mark.slow

@@ -131,14 +131,19 @@ class Dataset:
         with self.reading():
             return shared(self.frame())
 
-    def linked_frame(self) -> pl.LazyFrame:
+    def linked_frame(self, links: pl.DataFrame | None = None) -> pl.LazyFrame:
         """As `frame`, with what samples share: `group`, `shared_image` and `shared_text`.
+
+        Args:
+            links: What `links` gives, in any order, where that is known.
 
         Raises:
             DataError: A file of samples is damaged.
         """
-        links = self.links().rename({"sample_id": "id"}).lazy()
-        return self.frame().drop("group").join(links, on="id", how="left", maintain_order="left")
+        shares = self.links() if links is None else links
+        shares = shares.rename({"sample_id": "id"})
+        frame = self.frame().drop("group")
+        return frame.join(shares.lazy(), on="id", how="left", maintain_order="left")
 
     def reading(self) -> AbstractContextManager[None]:
         """Context in which rows are collected: a damaged file raises a `DataError` of one line."""

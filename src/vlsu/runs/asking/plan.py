@@ -20,9 +20,8 @@ import polars as pl
 from vlsu.data import Dataset, Sample
 from vlsu.data.parquet import scan_parquet
 from vlsu.data.rows import COLUMNS, to_sample
-from vlsu.errors import RunError
 from vlsu.runs.asking.dataset_files import File, files_of
-from vlsu.runs.asking.keys import DIGITS, RequestKeys
+from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.parted import PartedRows
 from vlsu.tasks import RequestSource, TaskRequest, Understanding
 
@@ -35,7 +34,6 @@ __all__ = [
     "Selection",
     "Subset",
     "keyed",
-    "keyed_as",
     "plan",
     "planned",
     "rank",
@@ -52,6 +50,8 @@ SORTED = 20_000
 LOOKED_UP = 256
 #: Samples of a draw that are kept once they are read: a start looks at them a dozen times.
 KEPT = 256
+#: Keys of requests about an image alone that are kept for further samples with the image.
+KEPT_KEYS = 50_000
 #: Rows read at a time where a part of a dataset is read in its order.
 READ = 8192
 
@@ -273,29 +273,6 @@ def keyed(covered: Iterable[Sample], task: Understanding, keys: RequestKeys) -> 
         yield Chunk(taken, found)
 
 
-def keyed_as(covered: Iterable[Sample], task: Understanding, digests: bytes) -> Iterator[Chunk]:
-    """`keyed` where the keys are known, as of `Lacking`.
-
-    Raises:
-        RunError: They are not as many as the requests.
-    """
-    of_modality = {
-        modality: [task.request(modality, (), draw) for draw in task.draws]
-        for modality in task.modalities
-    }
-    left, keys, at = iter(covered), digests.hex(), 0
-    while taken := list(islice(left, CHUNK)):
-        found: list[Planned] = []
-        for sample in taken:
-            for modality in task.asked_about(sample.text, sample.image_sha256):
-                for task_request in of_modality[modality]:
-                    found.append(Planned(keys[at : at + DIGITS], task_request, sample))
-                    at += DIGITS
-        yield Chunk(taken, found)
-    if at != len(keys):
-        raise RunError("the keys of other requests")
-
-
 class Lacking(NamedTuple):
     """Which of some rows have a request without a stored response.
 
@@ -324,6 +301,9 @@ class KeyedRows:
             modality: [keys.like(task.request(modality, (), draw).request) for draw in task.draws]
             for modality in task.modalities
         }
+        if "image" in self._keys_of:  # which samples share that do not stand together
+            remembered = lru_cache(maxsize=KEPT_KEYS)
+            self._keys_of["image"] = [remembered(key) for key in self._keys_of["image"]]
 
     def lacking(self, rows: pl.DataFrame, stored: Callable[[Sequence[str]], set[str]]) -> Lacking:
         """Which of these rows lack a response.
@@ -332,18 +312,30 @@ class KeyedRows:
             rows: Of a dataset: its texts and images.
             stored: Which of some keys have a response.
         """
-        needed = [
-            [key(parts) for modality, parts in turns for key in self._keys_of[modality]]
-            for content in rows.select("text", "image_sha256").iter_rows()
-            for turns in [self._task.turns(*content)]
-        ]
+        needed = self._needed(rows)
         names = [key for of_row in needed for key in of_row]
         there = stored(names)
         lacking: list[int] = []
         if len(there) < len(set(names)):
             lacking = [n for n, of_row in enumerate(needed) if not there.issuperset(of_row)]
         count = len(names) - sum(len(needed[n]) for n in lacking)
-        return Lacking(lacking, count, bytes.fromhex("".join(names)))
+        return Lacking(lacking, count, _digests(names))
+
+    def digests(self, rows: pl.DataFrame) -> bytes:
+        """The keys of the requests of all rows, as of `Lacking`."""
+        return _digests([key for of_row in self._needed(rows) for key in of_row])
+
+    def _needed(self, rows: pl.DataFrame) -> list[list[str]]:
+        """The keys of each row."""
+        return [
+            [key(parts) for modality, parts in turns for key in self._keys_of[modality]]
+            for content in rows.select("text", "image_sha256").iter_rows()
+            for turns in [self._task.turns(*content)]
+        ]
+
+
+def _digests(keys: Sequence[str]) -> bytes:
+    return bytes.fromhex("".join(keys))
 
 
 def unanswered(

@@ -73,14 +73,16 @@ class DigestIndex:
     def find(self, digests: bytes) -> list[int]:
         """The number of each digest, in their order; 0 for those that are not there."""
         runs, recent = self._state
+        found: list[int] = []
+        if runs:
+            from vlsu.runs.store.sorted_digests import numbers_in
+
+            found = numbers_in(runs, digests)
+            if not recent:
+                return found
         each = [digests[at : at + DIGEST] for at in range(0, len(digests), DIGEST)]
         if not runs:
             return [recent.get(digest, 0) for digest in each]
-        from vlsu.runs.store.sorted_digests import numbers_in
-
-        found = numbers_in(runs, digests)
-        if not recent:
-            return found
         return [recent.get(digest, number) for digest, number in zip(each, found, strict=True)]
 
 

@@ -134,22 +134,23 @@ class Lookup:
             sqlite3.Error: The file is damaged.
         """
         numbers = self._numbers(keys)
-        there = {number for number in numbers if number}
+        there = sorted({number for number in numbers if number})  # rows of a page, together
         left = set(keys)
         select = (
             "SELECT key, status, body, latency_s, attempts, received, checksum, coding "
             "FROM responses "
             "WHERE number"
         )
-        for row in rows_with(self._connection, select, [*there]):
+        for row in rows_with(self._connection, select, there):
             key, status, data, latency_s, attempts, received, crc, coding = row
-            body = None
+            body: Any = None
             if isinstance(data, bytes) and isinstance(coding, int):
                 body = inflated(coding, data, self._dictionaries)
-            if body is None or key not in left:
+            if key not in left or not is_sound(key, status, body, latency_s, attempts, crc):
                 raise StoredRowError("malformed: a response has changed since it was stored")
-            yield _sound(key, status, body, latency_s, attempts, received, crc)
-            left.discard(key)
+            left.remove(key)
+            received = received if isinstance(received, NUMBER) else 0.0
+            yield key, status, body, latency_s, attempts, received, crc
         if len(left) + len(there) > len(set(keys)):
             raise StoredRowError("malformed: a response is missing")
         missing = [key for key, number in zip(keys, numbers, strict=True) if not number]

@@ -62,7 +62,9 @@ def numbers_in(runs: Iterable[SortedDigests], digests: bytes) -> list[int]:
 def _find(run: SortedDigests, heads: _Words, tails: _Words, found: _Numbers) -> None:
     """Put in the numbers of what this run has."""
     sorted_heads, sorted_tails, numbers = run
-    places = np.searchsorted(sorted_heads, heads)
+    order = np.argsort(heads)  # in their order they are found in a quarter of the time
+    places = np.empty(len(heads), np.int64)
+    places[order] = np.searchsorted(sorted_heads, heads[order])
     np.minimum(places, len(sorted_heads) - 1, out=places)
     alike = sorted_heads[places] == heads
     same = alike & (sorted_tails[places] == tails)

@@ -27,7 +27,8 @@ from vlsu.runs.session import Session
 from vlsu.runs.store.sharing import SharingStore
 from vlsu.runs.understanding.early_judging import EarlyJudging
 from vlsu.runs.understanding.first_pass import first_pass
-from vlsu.runs.understanding.part_judging import PART, WORTH, Frames, PartsJudge, judged_rows
+from vlsu.runs.understanding.judged_columns import Frames
+from vlsu.runs.understanding.part_judging import PART, WORTH, PartsJudge, judged_rows, together
 from vlsu.runs.understanding.part_planning import unanswered_in_parts
 from vlsu.runs.understanding.replay import Replay
 from vlsu.runs.understanding.swaps import Swaps
@@ -219,17 +220,25 @@ class Asking:
 
         Whoever stops before the end closes it, and with it the processes that judge.
         """
+        links = self._searchable_links()
+        for judgments, gold in self._frames(selection):
+            yield judgments, links.added_to(gold)
+
+    def linked_frame(self) -> pl.LazyFrame:
+        """The dataset's rows with what they share, as `vlsu.data.Dataset.linked_frame`."""
+        return self._dataset.linked_frame(self._searchable_links().frame)
+
+    def _searchable_links(self) -> SearchableLinks:
         if self._links is None:
             self._links = SearchableLinks(self._dataset.links())
-        for judgments, gold in self._frames(selection):
-            yield judgments, self._links.added_to(gold)
+        return self._links
 
     def _frames(self, selection: Selection) -> Iterator[Frames]:
         store, model, task = self.session.store, self._model, self._task
         begun = self._begun(selection)
         if self._in_parts(selection) and (judge := begun.stop() if begun else self._parts()):
             here = partial(judged_rows, store=store, model=model, task=task)
-            return judge.judged(rows(self._dataset, selection, PART), here, begun)
+            return together(judge.judged(rows(self._dataset, selection, PART), here, begun))
         if self._first is None:
             chunks = keyed(samples(self._dataset, selection), task, self._keys)
         else:

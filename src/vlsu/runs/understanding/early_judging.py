@@ -73,7 +73,8 @@ class EarlyJudging:
                 return  # a core is left to the thread that asks
             # Never linked to a name, and closed in `close`.
             self._file = tempfile.TemporaryFile(prefix="vlsu-judged-", dir=self._folder)  # noqa: SIM115
-            with closing(self._judge.each(self._rows(), self._judge.count - 1)) as parts:
+            parts = self._judge.each(self._rows(), self._judge.count - 1, self._stopping)
+            with closing(parts):
                 for judged in parts:
                     if judged is None:
                         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -325,20 +326,26 @@ class Evaluation:
         record, dataset = asking.session.record, self.dataset
         severities = tuple(self.policy.severities)
         tabulation = Tabulation(severities=severities)
-        with (
-            closing(asking.judged(selection)) as batches,
-            JudgmentsFile(folder.judgments_file) as file,
-        ):
-            for judgments, gold in batches:
-                tabulation.add(judgments, gold)
-                file.add(judgments)
-                await asyncio.sleep(0)  # an interrupt in a notebook comes through here
-        if drawn is None or drawn.metrics is None:
-            metrics = cell_metrics(tabulation.cells(), weights=self.weights)
-            stored, linked = scan_parquet(folder.judgments_file), dataset.linked_frame()
-            metrics |= diagnosis(stored, linked, severities=severities)
-        else:
-            metrics = drawn.metrics
+        # Metrics of the cells are computed while the judgments are put together and read again.
+        with ThreadPoolExecutor(1, thread_name_prefix="metrics") as beside:
+            with (
+                closing(asking.judged(selection)) as batches,
+                JudgmentsFile(folder.judgments_file) as file,
+            ):
+                for judgments, gold in batches:
+                    tabulation.add(judgments, gold)
+                    file.add(judgments)
+                    await asyncio.sleep(0)  # an interrupt in a notebook comes through here
+                if drawn is None or drawn.metrics is None:
+                    of_cells = beside.submit(
+                        lambda: cell_metrics(tabulation.cells(), weights=self.weights)
+                    )
+            if drawn is None or drawn.metrics is None:
+                stored, linked = scan_parquet(folder.judgments_file), asking.linked_frame()
+                diagnosed = diagnosis(stored, linked, severities=severities)
+                metrics = {**of_cells.result(), **diagnosed}
+            else:
+                metrics = drawn.metrics
         folder.swaps_file.unlink(missing_ok=True)
         if swaps is not None:
             with JudgmentsFile(folder.swaps_file, SWAPS) as file:

@@ -16,27 +16,34 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple, Protocol
 
 import orjson
 import polars as pl
 
-from vlsu.data.rows import to_sample
 from vlsu.errors import RunError, VlsuError
 from vlsu.models.base import Model
 from vlsu.models.http.model import HttpModel
 from vlsu.models.processes import Pool, cores
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
-from vlsu.runs.asking.plan import KeyedRows, Lacking, keyed, keyed_as
-from vlsu.runs.judging import ParsedResponses, judged
+from vlsu.runs.asking.plan import KeyedRows, Lacking
 from vlsu.runs.store.store import ResponseStore
+from vlsu.runs.understanding.judged_columns import (
+    Frames,
+    JudgedPart,
+    KeptRows,
+    Part,
+    judged_part,
+)
 from vlsu.runs.understanding.model_and_task import model_and_task
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.tasks import Understanding
 
 __all__ = [
     "PART",
+    "TOGETHER",
     "WORTH",
     "Frames",
     "JudgedPart",
@@ -45,6 +52,7 @@ __all__ = [
     "PartsJudge",
     "Work",
     "judged_rows",
+    "together",
 ]
 
 #: Judgments from which on processes are started: each takes half a second to begin.
@@ -53,21 +61,8 @@ WORTH = 100_000
 _COLLECTED = 100_000
 #: Samples of a part: several parts are in memory at a time.
 PART = 4_000
-
-#: Judgments and gold grades of a part.
-Frames = tuple[pl.DataFrame, pl.DataFrame]
-
-
-class JudgedPart(NamedTuple):
-    """A part as a process judged it.
-
-    Attributes:
-        frames: Its judgments and gold grades.
-        lacking: Places in the part, from 0, of samples with a request that has no response.
-    """
-
-    frames: Frames
-    lacking: list[int]
+#: Samples that are counted and written together.
+TOGETHER = 20_000
 
 
 class BegunParts(Protocol):
@@ -116,18 +111,6 @@ class _Setup(NamedTuple):
     policy: Policy
     identity: bytes
     store: Path
-
-
-class Part(NamedTuple):
-    """Some rows of a dataset.
-
-    Attributes:
-        rows: The rows.
-        digests: The keys of their requests, if they are known (`vlsu.runs.asking.plan.Lacking`).
-    """
-
-    rows: pl.DataFrame
-    digests: bytes | None = None
 
 
 class Work(NamedTuple):
@@ -232,15 +215,18 @@ class PartsJudge:
         """What a process is given for a part; `keyed` as of `Work`."""
         return Work(self._setup, part, keyed)
 
-    def each(self, parts: Iterable[Part], at_once: int) -> Generator[JudgedPart | None]:
+    def each(
+        self, parts: Iterable[Part], at_once: int, stopping: Event
+    ) -> Generator[JudgedPart | None]:
         """Judge parts, in their order; `None` for those that no process could judge.
 
         Args:
             parts: The parts.
             at_once: How many processes are used.
+            stopping: Once it is set no part is begun: `None` for those that waited.
         """
         works = map(self.work, parts)
-        for _, result in self._in_order(works, at_once):
+        for _, result in self._in_order(works, at_once, stopping):
             yield result
 
     def lacking(
@@ -251,8 +237,10 @@ class PartsJudge:
         for work, lacking in self._in_order(works, self.count):
             yield work.part.rows, lacking
 
-    def _in_order(self, works: Iterable[Work], at_once: int) -> Iterator[tuple[Work, Any]]:
-        with self._threads(at_once) as submit:
+    def _in_order(
+        self, works: Iterable[Work], at_once: int, stopping: Event | None = None
+    ) -> Iterator[tuple[Work, Any]]:
+        with self._threads(at_once, stopping) as submit:
             begun: deque[tuple[Work, Future[Any]]] = deque()
             for work in works:
                 begun.append((work, submit(work)))
@@ -267,21 +255,43 @@ class PartsJudge:
         self._pool.close()
 
     @contextmanager
-    def _threads(self, count: int) -> Iterator[_Submit]:
+    def _threads(self, count: int, stopping: Event | None = None) -> Iterator[_Submit]:
         """What has work done in other threads, so much at once; what is not begun is dropped."""
         with ThreadPoolExecutor(count, thread_name_prefix="judging") as threads:
             try:
-                yield lambda work: threads.submit(self._done, work)
+                yield lambda work: threads.submit(self._done, work, stopping)
             finally:
                 threads.shutdown(cancel_futures=True)
 
-    def _done(self, work: Work) -> Any:
+    def _done(self, work: Work, stopping: Event | None) -> Any:
         """What a process makes of some work; `None` if that failed, whatever the reason."""
+        if stopping is not None and stopping.is_set():
+            return None
         try:
             (result,) = self._pool.answer([work])
         except Exception:  # it is tried here, where an error can be explained
             return None
         return result
+
+
+def together(parts: Iterator[Frames], size: int = TOGETHER) -> Iterator[Frames]:
+    """Parts that follow each other as one, of at least `size` samples but for the last.
+
+    What is done with each, such as counting its samples, costs little more for so many.
+    """
+    held: list[Frames] = []
+    for frames in parts:
+        held.append(frames)
+        if sum(gold.height for _, gold in held) >= size:
+            yield _as_one(held)
+            held = []
+    if held:
+        yield _as_one(held)
+
+
+def _as_one(parts: Iterable[Frames]) -> Frames:
+    judgments, gold = zip(*parts, strict=True)
+    return pl.concat(judgments), pl.concat(gold)
 
 
 def _ended(
@@ -328,14 +338,13 @@ class _Opened:
         if _identity(self._model, self._task) != setup.identity:
             raise RunError("model or prompt have changed since the run began")
         self._store = ResponseStore(setup.store, read_only=True)
-        #: About images alone, which samples of other parts may show as well.
-        self._parsed = ParsedResponses()
+        self._kept = KeptRows()
         self._keyed_rows = KeyedRows(self._task, RequestKeys(self._model.identity()))
 
     def done(self, work: Work) -> JudgedPart | Lacking:
         if work.keyed:
             return self._keyed_rows.lacking(work.part.rows, self._store.stored)
-        return _judged_part(work.part, self._store, self._model, self._task, self._parsed)
+        return judged_part(work.part, self._store, self._model, self._task, self._kept)
 
 
 def judged_rows(
@@ -347,40 +356,7 @@ def judged_rows(
         DataError: A row cannot be read as a sample.
         RunError: The store is damaged.
     """
-    return _judged_part(Part(rows), store, model, task).frames
-
-
-def _judged_part(
-    part: Part,
-    store: ResponseStore,
-    model: Model,
-    task: Understanding,
-    parsed: ParsedResponses | None = None,
-) -> JudgedPart:
-    rows, digests = part
-    samples = map(to_sample, rows.iter_rows())
-    if digests is None:
-        chunks = keyed(samples, task, RequestKeys(model.identity()))
-    else:
-        chunks = keyed_as(samples, task, digests)
-    unanswered: set[str] = set()
-    judgments, gold = map(
-        pl.concat,
-        zip(
-            *judged(chunks, store, model, task, parsed, lacking=unanswered, kept="image"),
-            strict=True,
-        ),
-    )
-    lacking: list[int] = []
-    if unanswered:
-        without = judgments.filter(pl.col("request_key").is_in(list(unanswered)))
-        lacking = (
-            rows.get_column("id")
-            .is_in(without.get_column("sample_id").implode())
-            .arg_true()
-            .to_list()
-        )
-    return JudgedPart((judgments, gold), lacking)
+    return judged_part(Part(rows), store, model, task, KeptRows()).frames
 
 
 def part_judge() -> PartJudge:
