@@ -288,7 +288,7 @@ class Budget:
     Attributes:
         max_requests: Attempts that may be sent, or `None`.
         max_cost: Money that may be spent, or `None`; needs a price. Requests in flight when it is
-            reached are still paid for.
+            reached are still paid for; `vlsu.runs.asking.purse` keeps them few.
     """
 
     max_requests: int | None = None
