@@ -121,9 +121,12 @@ def test_a_budget_counts_attempts_and_money():
 
 
 def test_what_is_in_flight_is_paid_from_what_is_left():
-    budget = Budget(max_cost=1.0, price=Price(input=1.0, output=0.0), cost=0.2)
+    budget = Budget(max_cost=1.0, price=Price(input=1.0, output=0.0))
     purse = Purse(budget)
     assert (purse.pays_for(8), purse.pays_for(500)) == (8, FIRST_IN_FLIGHT)  # no cost is known
+    purse.spent(Response(Outcome.OK, input_tokens=200_000))
+    purse = Purse(budget)  # another model, of which no cost is known
+    assert (purse.pays_for(3), purse.pays_for(500)) == (3, 4)
     for tokens in (50_000, 150_000):
         purse.spent(Response(Outcome.OK, input_tokens=tokens))
     assert budget.cost == pytest.approx(0.4)  # 0.1 each: those before do not count

@@ -289,6 +289,10 @@ class Budget:
         max_requests: Attempts that may be sent, or `None`.
         max_cost: Money that may be spent, or `None`; needs a price. Requests in flight when it is
             reached are still paid for; `vlsu.runs.asking.purse` keeps them few.
+        price: Of the model that is asked now.
+        requests: Attempts that were sent.
+        cost: Money that was spent.
+        answers: Responses that it was spent on.
     """
 
     max_requests: int | None = None
@@ -296,6 +300,7 @@ class Budget:
     price: Price | None = None
     requests: int = 0
     cost: float = 0.0
+    answers: int = 0
 
     def exhausted(self) -> Stop | None:
         """Why nothing more may be sent, if so."""
@@ -316,6 +321,7 @@ class Budget:
 
     def spent(self, response: Response, *, batched: bool = False) -> None:
         """A response came and is paid for, by the price of a batch if it came by one."""
+        self.answers += 1
         if self.price is not None:
             self.cost += self.price.cost_of(TokenCounts.of(response), batched=batched)
 

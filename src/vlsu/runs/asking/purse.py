@@ -48,8 +48,10 @@ class Purse:
         most = self._budget.max_cost
         if most is None:
             return level
-        if not self._answered:
-            return min(level, FIRST_IN_FLIGHT)
+        if self._answered:
+            mean = (self._budget.cost - self._before) / self._answered
+        else:  # as another model's, if one was asked
+            level = min(level, FIRST_IN_FLIGHT)
+            mean = self._budget.cost / max(1, self._budget.answers)
         left = max(0.0, most - self._budget.cost)
-        mean = (self._budget.cost - self._before) / self._answered
         return max(1, math.ceil(left / mean)) if left < level * mean else level
