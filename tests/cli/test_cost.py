@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,30 @@ def test_a_runs_cost_is_recomputed_from_its_responses(runs: list[Path]) -> None:
         assert part["reasoning_tokens"] == 30 * keys.n_unique()
     assert sum(part["requests"] for part in modalities.values()) == 20
     assert second["total"] == pytest.approx(2 * EACH, abs=1e-6)
+
+
+def test_what_runs_cost_together_is_told_where_it_is_a_sum(
+    data: Dataset, runs: list[Path], server: ChatServer, tmp_path: Path, folder: Path
+) -> None:
+    """Of folders of one name, too."""
+    same = shutil.copytree(runs[0], folder / "x" / runs[0].name)
+    shown = said("cost", *runs, same)
+    assert f"Together {42 * EACH:.3f} EUR." in shown
+    cells = {cell.strip() for cell in shown.split("share of it")[1].split("│")}
+    assert {str(each) for each in (*runs, same)} <= cells
+    unpriced, dollars = tmp_path / "unpriced", tmp_path / "dollars"
+    for out, price in ((unpriced, None), (dollars, replace(PRICE, currency="USD"))):
+        limits = Limits(price=price)
+        vlsu.evaluate(data, model="openai/a", base_url=server.base_url, out=out, limits=limits)
+    assert f"Together {22 * EACH:.3f} EUR, without what has no price." in said(
+        "cost", *runs, unpriced
+    )
+    assert "Together" not in said("cost", runs[0], dollars)
+    models = ("--model", "openai/a", "--model", "openai/b", "--base-url", server.base_url)
+    line = ("run", "understanding", data.path, *models, "--price", "1000,0", "--dry-run")
+    guess = json.loads(command(*line, "--out", tmp_path / "c", "--json").stdout)
+    together = sum(each["cost"] for each in guess.values())
+    assert f"Together: {together:.2f}." in said(*line, "--out", tmp_path / "c")
 
 
 def test_a_run_that_is_given_twice_is_refused_by_whatever_name(

@@ -118,7 +118,7 @@ def _show(runs: Sequence[Run], found: Sequence[Ledger], controls: Sequence[_Cont
         _show_ledger(each)
         its.tell(each.run)
     if len(found) > 1:
-        table = ledgers_table([run.path.name for run in runs], found)
+        table = ledgers_table([str(run.path) for run in runs], found)
         print_table(table.title, table.columns, table.rows, table.note)
 
 
