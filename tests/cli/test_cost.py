@@ -192,6 +192,30 @@ def test_an_alignment_runs_cost_is_told_by_framing_and_judge(alignment: Path) ->
     assert found["total"] == pytest.approx(answers + judge["cost"], abs=1e-6)
 
 
+def test_a_file_of_prices_need_not_have_what_no_server_is_asked_for(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        "prices:\n  openai/assistant: {input: 3, output: 15}\n  openai/judge: {input: 1, output: 0}"
+    )
+    line: tuple[object, ...] = (
+        *("run", "alignment", data.path, "--model", "openai/assistant", "--price", prices),
+        *("--base-url", server.base_url, "--judge-base-url", server.base_url, "--limit", "4"),
+        *("--judge-price", prices, "--judge", "openai/judge", "--out", tmp_path / "R"),
+    )
+    said(*line, "--judge", "judge/offline")
+    (found,) = cost(tmp_path / "R")["runs"]
+    assert found["unpriced"] == []
+    assert found["by"]["judge"]["judge/offline"]["cost"] is None
+    assert "no price for 'openai/other'" in said(*line, "--judge", "openai/other", code=2)
+    models = ("--model", "openai/assistant", "--model", "baseline/majority")
+    more = ("--base-url", server.base_url, "--price", prices, "--out", tmp_path / "S")
+    said("run", "understanding", data.path, *models, *more)
+    assert load_run(tmp_path / "S" / "openai-assistant").record.cost.total > 0
+    assert "cost" not in load_run(tmp_path / "S" / "baseline-majority").record
+
+
 def test_what_came_by_a_batch_is_priced_so_in_each_modality(data: Dataset, tmp_path: Path) -> None:
     """Ten requests are sent one by one, and the other ten as a batch."""
     prices = tmp_path / "prices.yaml"

@@ -151,7 +151,7 @@ def _cost(rates: Price | BatchPrice, counts: TokenCounts) -> float:
     return money / 1_000_000
 
 
-def read_price(given: object, spec: str) -> Price | None:
+def read_price(given: object, spec: str, *, may_lack: bool = False) -> Price | None:
     """A price as people write it.
 
     Args:
@@ -162,6 +162,7 @@ def read_price(given: object, spec: str) -> Price | None:
             ``prices`` from SPEC to ``{input, output, cached, cache_write, batch}``, of which the
             last three may be left out; ``batch`` has such parts of its own, or is the factor of
             them all. ``date`` is its age, ``currency`` the currency.
+        may_lack: Whether a price file without this model gives `None`.
 
     Raises:
         UsageError: It is none of these, or the file has no price for this model.
@@ -175,9 +176,9 @@ def read_price(given: object, spec: str) -> Price | None:
     if len(numbers) in (2, 3, 4):
         return _price(dict(zip(_PARTS, numbers, strict=False)), f"price {text!r}")
     prices = price_file(text)
-    if spec not in prices:
+    if spec not in prices and not may_lack:
         raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
-    return prices[spec]
+    return prices.get(spec)
 
 
 def price_file(text: str) -> dict[str, Price]:
