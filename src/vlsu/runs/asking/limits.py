@@ -239,10 +239,10 @@ def _price(given: object, where: str, source: str = "given", currency: str | Non
     return Price(
         direct.input,
         direct.output,
-        source,
+        str(given.get("source", source)),
         cached=direct.cached,
         cache_write=direct.cache_write,
-        currency=currency,
+        currency=currency if (own := given.get("currency")) is None else str(own),
         batch=batch,
     )
 
