@@ -192,6 +192,15 @@ def test_an_alignment_runs_cost_is_told_by_framing_and_judge(alignment: Path) ->
     assert found["total"] == pytest.approx(answers + judge["cost"], abs=1e-6)
 
 
+def test_of_a_build_it_is_said_what_tells_its_cost(tmp_path: Path) -> None:
+    command("build", "init", tmp_path / "B", "--policy", "default", "--target", "S-S-S=2")
+    for name in ("cost", "report"):
+        more = () if name == "cost" else ("--out", tmp_path / "x.html")
+        told = said(name, tmp_path / "B", *more, code=2)
+        assert f"not a run but a build; vlsu build status {tmp_path / 'B'} shows" in told
+    command("build", "status", tmp_path / "B")
+
+
 def test_a_file_of_prices_need_not_have_what_no_server_is_asked_for(
     data: Dataset, server: ChatServer, tmp_path: Path
 ) -> None:
