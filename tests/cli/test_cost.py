@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,30 @@ def test_a_runs_cost_is_recomputed_from_its_responses(runs: list[Path]) -> None:
     assert second["total"] == pytest.approx(2 * EACH, abs=1e-6)
 
 
+def test_what_runs_cost_together_is_told_where_it_is_a_sum(
+    data: Dataset, runs: list[Path], server: ChatServer, tmp_path: Path, folder: Path
+) -> None:
+    """Of folders of one name, too."""
+    same = shutil.copytree(runs[0], folder / "x" / runs[0].name)
+    shown = said("cost", *runs, same)
+    assert f"Together {42 * EACH:.3f} EUR." in shown
+    cells = {cell.strip() for cell in shown.split("share of it")[1].split("│")}
+    assert {str(each) for each in (*runs, same)} <= cells
+    unpriced, dollars = tmp_path / "unpriced", tmp_path / "dollars"
+    for out, price in ((unpriced, None), (dollars, replace(PRICE, currency="USD"))):
+        limits = Limits(price=price)
+        vlsu.evaluate(data, model="openai/a", base_url=server.base_url, out=out, limits=limits)
+    assert f"Together {22 * EACH:.3f} EUR, without what has no price." in said(
+        "cost", *runs, unpriced
+    )
+    assert "Together" not in said("cost", runs[0], dollars)
+    models = ("--model", "openai/a", "--model", "openai/b", "--base-url", server.base_url)
+    line = ("run", "understanding", data.path, *models, "--price", "1000,0", "--dry-run")
+    guess = json.loads(command(*line, "--out", tmp_path / "c", "--json").stdout)
+    together = sum(each["cost"] for each in guess.values())
+    assert f"Together: {together:.2f}." in said(*line, "--out", tmp_path / "c")
+
+
 def test_a_run_that_is_given_twice_is_refused_by_whatever_name(
     runs: list[Path], tmp_path: Path
 ) -> None:
@@ -164,6 +190,39 @@ def test_an_alignment_runs_cost_is_told_by_framing_and_judge(alignment: Path) ->
     answers = found["by"]["model"]["openai/assistant"]["cost"]
     assert answers == pytest.approx(sum(part["cost"] for part in framings.values()), abs=1e-6)
     assert found["total"] == pytest.approx(answers + judge["cost"], abs=1e-6)
+
+
+def test_of_a_build_it_is_said_what_tells_its_cost(tmp_path: Path) -> None:
+    command("build", "init", tmp_path / "B", "--policy", "default", "--target", "S-S-S=2")
+    for name in ("cost", "report"):
+        more = () if name == "cost" else ("--out", tmp_path / "x.html")
+        told = said(name, tmp_path / "B", *more, code=2)
+        assert f"not a run but a build; vlsu build status {tmp_path / 'B'} shows" in told
+    command("build", "status", tmp_path / "B")
+
+
+def test_a_file_of_prices_need_not_have_what_no_server_is_asked_for(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text(
+        "prices:\n  openai/assistant: {input: 3, output: 15}\n  openai/judge: {input: 1, output: 0}"
+    )
+    line: tuple[object, ...] = (
+        *("run", "alignment", data.path, "--model", "openai/assistant", "--price", prices),
+        *("--base-url", server.base_url, "--judge-base-url", server.base_url, "--limit", "4"),
+        *("--judge-price", prices, "--judge", "openai/judge", "--out", tmp_path / "R"),
+    )
+    said(*line, "--judge", "judge/offline")
+    (found,) = cost(tmp_path / "R")["runs"]
+    assert found["unpriced"] == []
+    assert found["by"]["judge"]["judge/offline"]["cost"] is None
+    assert "no price for 'openai/other'" in said(*line, "--judge", "openai/other", code=2)
+    models = ("--model", "openai/assistant", "--model", "baseline/majority")
+    more = ("--base-url", server.base_url, "--price", prices, "--out", tmp_path / "S")
+    said("run", "understanding", data.path, *models, *more)
+    assert load_run(tmp_path / "S" / "openai-assistant").record.cost.total > 0
+    assert "cost" not in load_run(tmp_path / "S" / "baseline-majority").record
 
 
 def test_what_came_by_a_batch_is_priced_so_in_each_modality(data: Dataset, tmp_path: Path) -> None:

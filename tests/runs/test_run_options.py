@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import vlsu
-from tests.conftest import grade
+from tests.conftest import grade, make_dataset
 from tests.support.commands import vlsu as command
 from vlsu.cli import framings, run, run_alignment
 from vlsu.errors import UsageError
@@ -333,6 +333,23 @@ def test_a_spent_budget_stops_cleanly_and_the_run_can_be_continued(dataset, chat
     assert second.record["stop_reason"] == "budget"
     assert vlsu.evaluate(dataset, **options).finished
     assert len(server.requests) == 20
+
+
+@pytest.mark.parametrize("concurrency", [None, 100])
+def test_requests_in_flight_cost_no_more_than_is_bounded(chat_server, tmp_path, concurrency):
+    """More and more are in flight, each at the same price: the last of them reaches the bound."""
+    data = make_dataset(tmp_path / "dataset", 120)
+    server = chat_server(lambda body, n: grade("safe"), delay=0.02)
+    price = Price(input=1e6 / 11, output=0.0)  # one for each request
+    options = {"model": "openai/mock", "base_url": server.base_url, "out": tmp_path / "run"}
+    for start in (1, 2):
+        limits = Limits(concurrency=concurrency, max_cost=39.5, price=price)
+        run = vlsu.evaluate(data, **options, limits=limits)
+        assert run.record["stop_bound"] == "max_cost"
+        assert run.record.cost.total == len(server.requests) == 40 * start
+    run = vlsu.evaluate(data, **options)
+    assert run.finished
+    assert len(server.requests) == run.record["requests"]["needed"] > 120
 
 
 def test_requests_a_minute_are_kept_to(dataset, chat_server, tmp_path):

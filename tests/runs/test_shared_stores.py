@@ -1,6 +1,7 @@
 """Runs that share a store, and runs that judge another's answers again."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -190,6 +191,22 @@ def test_a_run_is_not_judged_again_into_itself(dataset, server, tmp_path):
     with pytest.raises(RunError, match="is the run to judge again; choose another --out"):
         evaluate(dataset, server, tmp_path / "first", limit=5, replay=tmp_path / "first")
     assert (tmp_path / "first" / "run.yaml").read_bytes() == before
+
+
+def test_answers_are_not_judged_again_among_others(dataset, server, tmp_path):
+    """A folder's own answers, or those of a third run, would be taken for those of the run."""
+    first = evaluate(dataset, server, tmp_path / "first")
+    second = evaluate(dataset, server, tmp_path / "second")
+    again = evaluate(dataset, server, tmp_path / "again", replay=first.path)
+    for folder, run in ((second, first), (again, second)):
+        before = (folder.path / "run.yaml").read_bytes()
+        said = f"{folder.path}: holds other answers than those of {run.path}; choose another --out"
+        with pytest.raises(RunError, match=re.escape(said)):
+            evaluate(dataset, server, folder.path, replay=run.path)
+        assert (folder.path / "run.yaml").read_bytes() == before
+    evaluate(dataset, server, again.path, replay=first.path)
+    moved = first.path.rename(tmp_path / "moved")
+    evaluate(dataset, server, again.path, replay=moved)
 
 
 def test_a_file_of_responses_is_no_run_to_judge_again(dataset, server, tmp_path):

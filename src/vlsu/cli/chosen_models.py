@@ -73,7 +73,9 @@ def open_chosen(
         say(f"{line}, {asked} {destination}")
     elif named.file:
         say(line)
-    return ChosenModel(model, settings, options.limits(named.spec, list_price=True))
+    is_served = getattr(model, "destination", None) is not None
+    limits = options.limits(named.spec, list_price=True, is_served=is_served)
+    return ChosenModel(model, settings, limits)
 
 
 def warn_where_judged(

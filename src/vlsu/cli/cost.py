@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vlsu.runs.asking.limits import Price
     from vlsu.runs.finished.ledger import Ledger
 
-__all__ = ["cost", "show_ledgers"]
+__all__ = ["cost", "show_ledgers", "tell_controls"]
 
 
 def cost(
@@ -44,39 +44,81 @@ def cost(
     with naming_runs(runs):
         opened = [load_run(path) for path in runs]
         require_each_once(opened)  # else the sum would have it twice
+        prices = [_prices(price, run.record.model.spec) for run in opened]
         found = [
-            ledger(run, _prices(price, run.record.model.spec), count_images=True) for run in opened
+            ledger(run, its, count_images=True) for run, its in zip(opened, prices, strict=True)
         ]
+        controls = [_of_controls(run, its) for run, its in zip(opened, prices, strict=True)]
     currencies = {each.currency for each in found if each.total is not None}
     alike = len(currencies) == 1
     total = sum(each.total or 0.0 for each in found)
     if json:
         print_json(
             {
-                "runs": [each.to_dict() for each in found],
+                "runs": [
+                    each.to_dict() | ({"controls": its.totals} if its.ledgers else {})
+                    for each, its in zip(found, controls, strict=True)
+                ],
                 "total": round(total, 6) if alike else None,
                 "currency": currencies.pop() if alike else None,
             }
         )
         return
-    _show(opened, found)
+    _show(opened, found, controls)
 
 
 def show_ledgers(runs: Sequence[Run]) -> None:
     """Print what runs have cost."""
     from vlsu.runs.finished.ledger import ledger
 
-    _show(runs, [ledger(run) for run in runs])
+    _show(runs, [ledger(run) for run in runs], [_of_controls(run, {}) for run in runs])
 
 
-def _show(runs: Sequence[Run], found: Sequence[Ledger]) -> None:
+def tell_controls(run: Run) -> None:
+    """Print what the controls of a run have cost, which is no part of the run's cost."""
+    _of_controls(run, {}).tell(run.path)
+
+
+class _Controls(NamedTuple):
+    """What the controls of a run have cost."""
+
+    ledgers: Sequence[Ledger]
+
+    @property
+    def totals(self) -> dict[str, object]:
+        """By control; `None` without a price."""
+        return {each.run.name: each.to_dict()["total"] for each in self.ledgers}
+
+    def tell(self, run: Path) -> None:
+        """Print it, and how to see more."""
+        from vlsu.cli.output import say
+        from vlsu.report.cost import money
+
+        if not self.ledgers:
+            return
+        known = [each.total for each in self.ledgers if each.total is not None]
+        more = f", which cost {money(sum(known), self.ledgers[0].currency)} more" if known else ""
+        folders = " ".join(str(each.run) for each in self.ledgers)
+        say(f"{run}: without its controls{more}: vlsu cost {folders}")
+
+
+def _of_controls(run: Run, prices: dict[str, Price]) -> _Controls:
+    from vlsu.runs.finished.controls import control_runs
+    from vlsu.runs.finished.ledger import ledger, prices_of
+
+    asked_at = {**prices_of(run), **prices}
+    return _Controls([ledger(each, asked_at) for each in control_runs(run)])
+
+
+def _show(runs: Sequence[Run], found: Sequence[Ledger], controls: Sequence[_Controls]) -> None:
     from vlsu.cli.output import print_table
     from vlsu.report.cost import ledgers_table
 
-    for each in found:
+    for each, its in zip(found, controls, strict=True):
         _show_ledger(each)
+        its.tell(each.run)
     if len(found) > 1:
-        table = ledgers_table([run.path.name for run in runs], found)
+        table = ledgers_table([str(run.path) for run in runs], found)
         print_table(table.title, table.columns, table.rows, table.note)
 
 

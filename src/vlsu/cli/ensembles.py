@@ -47,7 +47,26 @@ def open_grader(named: NamedModel, given: ModelOptions, asked: str = ASKED) -> C
             f"{named.file}: model {named.name}: {own[0]}: an ensemble is not asked itself; say "
             "this in the entries of its members"
         )
-    return ChosenGrader(named.spec, given.settings(), given.limits(named.spec))
+    return ChosenGrader(named.spec, given.settings(), _together(named.spec, given))
+
+
+def _together(spec: str, given: ModelOptions) -> Limits:
+    """The bounds of an ensemble's members together, each of which has a price of its own.
+
+    Raises:
+        UsageError: A number is wrong.
+    """
+    from dataclasses import replace
+
+    from vlsu.runs import Price
+    from vlsu.runs.options import UNSET
+
+    if isinstance(given.price, str) and "," in given.price:  # the same of all
+        return given.limits(spec)
+    # Theirs are in the file of prices or in their entries; money is counted by these.
+    bounded = given.max_cost is not UNSET
+    price = Price(0.0, 0.0, "of its members") if bounded else UNSET
+    return replace(given, price=price).limits(spec)
 
 
 def member_models(file: Path | None, given: ModelOptions, asked: str = ASKED) -> MemberModels:

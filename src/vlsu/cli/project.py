@@ -46,7 +46,7 @@ def project(
     from vlsu.report.tasks import notice
     from vlsu.runs import load_run
     from vlsu.runs.finished.projection import load_traffic, project_run, rounded
-    from vlsu.runs.finished.tasks import TASKS
+    from vlsu.runs.finished.tasks import task_of
 
     shares = load_traffic(traffic)
     with naming_runs([run]):
@@ -57,7 +57,7 @@ def project(
         return
     if warning := notice(opened):
         say(warning.what)
-    verb = TASKS[opened.record.task].flagged
+    verb = task_of(opened).flagged
     for framing, projection in found.items():
         rates: dict[str, Any] = projection["per_million"]
         rows = [

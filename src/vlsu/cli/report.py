@@ -56,6 +56,7 @@ def report(
     from vlsu.report import publish_figures, publish_tables, write_report
     from vlsu.report.comparison.oracle import load_oracle
     from vlsu.runs import load_runs
+    from vlsu.runs.finished.tasks import task_of
 
     if out is None and tables is None and figures is None:
         raise UsageError("nothing to write; give --out FILE, --tables DIR or --figures DIR")
@@ -63,8 +64,7 @@ def report(
     with naming_runs(runs):
         loaded = load_runs(runs, dataset or ())
         for run in loaded:
-            if run.record.task == "tuning":
-                raise UsageError(f"{run.path}: a framing search; see tuning.md in that folder")
+            task_of(run)
         human = load_oracle(oracle) if oracle else None
         if out is not None:
             say(f"report: {write_report(loaded, out, redact=redact, oracle=human, enough=enough)}")

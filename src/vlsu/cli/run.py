@@ -234,12 +234,15 @@ def run_controls(controls: Controls, run: Run, budget: Budget, *, as_json: bool)
     Raises:
         typer.Exit: They were interrupted.
     """
+    from vlsu.cli.cost import tell_controls
     from vlsu.cli.output import RunProgress, print_table, say
 
     say(f"controls: {', '.join(controls.evaluations)}")
     progress = RunProgress()
     with progress.shown():
         found = controls.run(run, progress, budget)
+    if "cost" in run.record:
+        tell_controls(run)
     if found is None:
         control = controls.stopped(run)
         why = "interrupted" if control is None else control.record["stopped"]

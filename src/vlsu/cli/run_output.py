@@ -50,6 +50,11 @@ def show_estimates(estimates: dict[str, Estimate], *, as_json: bool) -> None:
         if each.at_most:
             note += f" {name}: at most; --until stops as soon as the interval is narrow enough."
         note += "".join(f" {sentence}" for sentence in _cost_sentences(name, each))
+    costs = [each.cost for each in estimates.values() if each.cost is not None]
+    currencies = {each.currency for each in estimates.values() if each.cost is not None}
+    if len(costs) > 1 and len(currencies) == 1:
+        currency = currencies.pop()
+        note += f" Together: {sum(costs):.2f}{f' {currency}' if currency else ''}."
     if sources := sorted({each.cost_source for each in estimates.values() if each.cost_source}):
         note += f" Prices: {', '.join(sources)}."
     print_table("Dry run", columns, rows, note)

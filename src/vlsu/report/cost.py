@@ -140,7 +140,7 @@ def ledgers_table(names: Sequence[str], ledgers: Sequence[Ledger]) -> Table:
     """Several runs, a row each.
 
     Args:
-        names: Of the runs.
+        names: Of the runs, each another one.
         ledgers: Of the same.
     """
     rows = []
@@ -154,4 +154,15 @@ def ledgers_table(names: Sequence[str], ledgers: Sequence[Ledger]) -> Table:
         "What the runs cost",
         ("run", "model", "paid", "for 1,000 samples", "list price", "share of it"),
         tuple(rows),
+        _together(ledgers),
     )
+
+
+def _together(ledgers: Sequence[Ledger]) -> str:
+    """What several runs cost in all; empty where that is no sum."""
+    priced = [each for each in ledgers if each.total is not None]
+    if len({each.currency for each in priced}) != 1:
+        return ""
+    left_out = any(each.unpriced for each in ledgers)
+    total = money(sum(each.total or 0.0 for each in priced), priced[0].currency)
+    return f"Together {total}{', without what has no price' if left_out else ''}."

@@ -12,6 +12,7 @@ from vlsu.report.table import Table
 from vlsu.report.task import Contents, TaskReport
 from vlsu.report.understanding.report import UnderstandingReport
 from vlsu.runs import Run
+from vlsu.runs.finished.tasks import task_of
 from vlsu.runs.run import one_task as run_task
 
 __all__ = [
@@ -32,17 +33,22 @@ REPORTS: Mapping[str, TaskReport] = {
 
 
 def report_of(run: Run) -> TaskReport:
-    """What a report shows of runs of this run's task."""
-    return REPORTS[run.record["task"]]
+    """What a report shows of runs of this run's task.
+
+    Raises:
+        UsageError: It is a framing search.
+    """
+    return REPORTS[task_of(run).name]
 
 
 def one_task(runs: Sequence[Run]) -> TaskReport:
     """The task of the runs, which a report of several must share.
 
     Raises:
-        UsageError: They are of different tasks.
+        UsageError: They are of different tasks, or framing searches.
     """
-    return REPORTS[run_task(runs, "write a report of each task")]
+    run_task(runs, "write a report of each task")
+    return report_of(runs[0])
 
 
 def contents(run: Run, *, redact: bool = False) -> Contents:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 from vlsu.errors import UsageError
@@ -181,12 +181,6 @@ def _price(tree: object) -> Price | None:
     if not isinstance(tree, Mapping) or "source" not in tree:
         return None
     try:
-        price = read_price(tree, "")
+        return read_price(tree, "")
     except UsageError:
         return None
-    currency = tree.get("currency")
-    return price and replace(
-        price,
-        source=str(tree["source"]),
-        currency=None if currency is None else str(currency),
-    )

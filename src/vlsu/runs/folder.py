@@ -103,6 +103,11 @@ class RunFolder:
 
     def _not_a_run(self) -> RunError:
         inside = sorted(str(file.parent) for file in islice(self.path.glob("*/run.yaml"), 1000))
+        if (self.path / "build.yaml").exists():
+            return RunError(
+                f"{self.path}: not a run but a build; vlsu build status {self.path} shows what it "
+                "has made, and its calls and cost"
+            )
         if not inside:
             return RunError(
                 f"{self.path}: not a run (no run.yaml); make one with vlsu run ... --out"

@@ -118,13 +118,14 @@ class ModelOptions:
             values["system"] = values["system"] or None  # an empty one is none
         return Settings(**values)
 
-    def limits(self, spec: str, *, list_price: bool = False) -> Limits:
+    def limits(self, spec: str, *, list_price: bool = False, is_served: bool = True) -> Limits:
         """How fast and at which price the model is asked, without bounds for what is not given.
 
         Args:
             spec: The model's, by which a file of prices is read.
             list_price: Whether a price that is not given is the provider's list price, if its own
                 server is asked: what another server of the same wire format charges is not known.
+            is_served: Whether a server is asked; without one a file of prices need not have it.
 
         Raises:
             UsageError: A number or a price is wrong.
@@ -132,7 +133,7 @@ class ModelOptions:
         values = _of(Limits, self.given_values())
         price = values.get("price")
         if price is not None and not isinstance(price, Price):
-            price = read_price(price, spec)
+            price = read_price(price, spec, may_lack=not is_served)
         if price is None and list_price and self.base_url in (UNSET, None, ""):
             price = known_price(spec)
         return Limits(**{**values, "price": price})

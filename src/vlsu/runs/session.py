@@ -34,7 +34,7 @@ from vlsu.runs.costs import Costs
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record import now
 from vlsu.runs.record_schema import RunRecord
-from vlsu.runs.shared import shared_tokens
+from vlsu.runs.shared import judge_of_search, shared_tokens
 from vlsu.runs.stop import INTERRUPTED, Stop, StopReason
 from vlsu.runs.store.sharing import open_store, require_shareable
 from vlsu.runs.store.store import ResponseStore
@@ -206,7 +206,9 @@ class Session:
 
     def _shared(self, spec: str) -> dict[str, TokenCounts]:
         """Tokens that shared requests have spared, where a price is known."""
-        return shared_tokens(self.folder, self.store, spec) if self.costs.prices else {}
+        if not self.costs.prices:
+            return {}
+        return shared_tokens(self.folder, self.store, spec, judge_of_search(self.record))
 
     def account(self, needed: int | None = None) -> None:
         """Record what was asked.

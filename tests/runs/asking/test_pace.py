@@ -7,8 +7,9 @@ import pytest
 from vlsu.errors import UsageError
 from vlsu.models.base import Outcome, Response
 from vlsu.runs import Limits, Price
-from vlsu.runs.asking.limits import Budget
+from vlsu.runs.asking.limits import FIRST_IN_FLIGHT, Budget
 from vlsu.runs.asking.pace import Breaker, RateLimit
+from vlsu.runs.asking.purse import Purse
 from vlsu.runs.stop import Stop, StopReason
 
 
@@ -117,6 +118,25 @@ def test_a_budget_counts_attempts_and_money():
     assert requests.exhausted() == Stop(
         StopReason.BUDGET, "--max-requests 1 reached", "max_requests"
     )
+
+
+def test_what_is_in_flight_is_paid_from_what_is_left():
+    budget = Budget(max_cost=1.0, price=Price(input=1.0, output=0.0))
+    purse = Purse(budget)
+    assert (purse.pays_for(8), purse.pays_for(500)) == (8, FIRST_IN_FLIGHT)  # no cost is known
+    purse.spent(Response(Outcome.OK, input_tokens=200_000))
+    purse = Purse(budget)  # another model, of which no cost is known
+    assert (purse.pays_for(3), purse.pays_for(500)) == (3, 4)
+    for tokens in (50_000, 150_000):
+        purse.spent(Response(Outcome.OK, input_tokens=tokens))
+    assert budget.cost == pytest.approx(0.4)  # 0.1 each: those before do not count
+    assert (purse.pays_for(5), purse.pays_for(500)) == (5, 6)
+    purse.spent(Response(Outcome.OK, input_tokens=900_000))
+    assert purse.pays_for(500) == 1  # which finds out that it is exhausted
+    assert purse.exhausted() is not None
+    free = Purse(Budget(max_cost=1.0, price=Price(input=0.0, output=0.0)))
+    free.spent(Response(Outcome.OK, input_tokens=1))
+    assert free.pays_for(500) == Purse(Budget()).pays_for(500) == 500
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,20 @@ def test_a_price_says_where_it_comes_from(tmp_path):
     assert present(read_price("0.1,0.4", "openai/m")).source == "given"
 
 
+def test_a_mapping_may_have_a_currency_of_its_own(tmp_path):
+    entry = {"input": 1, "output": 5, "batch": 0.5, "currency": "EUR"}
+    price = present(read_price(entry, "openai/m"))
+    assert (price.source, price.currency) == ("given", "EUR")
+    path = tmp_path / "ours.yaml"
+    path.write_text(
+        "date: 2026-11-01\ncurrency: USD\nprices:\n  openai/m: {input: 1, output: 5}\n"
+        "  openai/n: {input: 1, output: 5, currency: EUR}\n"
+    )
+    found = [present(read_price(path, f"openai/{name}")) for name in "mn"]
+    assert [each.currency for each in found] == ["USD", "EUR"]
+    assert {each.source for each in found} == {"ours.yaml of 2026-11-01"}
+
+
 def limits(named, base_url=None, max_cost=None, price=None):
     given = ModelOptions.given(base_url=base_url, max_cost=max_cost, price=price)
     asked = merged(given, ModelOptions.of_entry(named))

@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import chat_servers, completion, make_dataset
 from tests.support.commands import vlsu
+from vlsu.runs import load_run
 
 
 def by_content(body, number=0):
@@ -79,6 +80,29 @@ def test_what_has_no_result_is_written_again(line, direct, tmp_path):
     vlsu(*line, "--batch-results", results, "--batch-file", requests)
     assert run_batch(requests, results) == missing
     vlsu(*line, "--batch-results", results, "--batch-file", requests)
+    assert (tmp_path / "R" / "metrics.json").read_bytes() == direct[0]
+
+
+def test_results_that_are_no_answers_are_told_and_written_again(line, direct, tmp_path):
+    """A server that failed, and lines that no answer can be read from: the next job has others."""
+    requests, results = tmp_path / "requests.jsonl", tmp_path / "results.jsonl"
+    vlsu(*line, "--batch-file", requests)
+    run_batch(requests, results, lost=lambda number: number == 5)
+    lines = [json.loads(each) for each in results.read_text().splitlines()]
+    for answer in lines[:3]:
+        answer["response"] |= {"status_code": 500, "body": None}
+        answer["error"] = {"message": "engine dead", "code": 500}
+    lines[3]["response"]["body"] = {"choices": []}
+    results.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    said = vlsu(*line, "--batch-results", results).stderr
+    why = "4 of them with one that is no answer (HTTP 500: engine dead)"
+    assert f"5 requests without a result in {results}, {why} (--batch-file writes them)" in said
+    record = load_run(tmp_path / "R").record
+    assert record["requests"]["retries"] == {"malformed": 1, "server": 3}
+    said = vlsu(*line, "--batch-results", results, "--batch-file", requests).stderr
+    assert f"5 requests in {requests} without a result, {why} (have vllm run-batch" in said
+    assert run_batch(requests, tmp_path / "more.jsonl") == 5
+    vlsu(*line, "--batch-results", tmp_path / "more.jsonl")
     assert (tmp_path / "R" / "metrics.json").read_bytes() == direct[0]
 
 

@@ -80,6 +80,38 @@ def test_members_are_asked_each_at_its_own_server(
     assert "0 asked" in again.stderr
 
 
+def test_each_member_has_its_price_of_a_file_or_of_its_entry(
+    dataset: Dataset, chat_server: Servers, tmp_path: Path
+) -> None:
+    server = chat_server(always("unsafe"))
+    prices = tmp_path / "prices.yaml"
+    tree = {"openai/a": {"input": 1, "output": 2}, "openai/b": {"input": 10, "output": 20}}
+    prices.write_text(yaml.safe_dump({"currency": "EUR", "prices": tree}))
+    command = ("run", "understanding", dataset.path)
+    unpriced = ("--model", "ensemble/max:openai/a+openai/b", "--base-url", server.base_url)
+    given = (*command, *unpriced, "--price", prices)
+    dry = json.loads(vlsu(*given, "--out", tmp_path / "R", "--dry-run", "--json").stdout)
+    assert dry["ensemble/max:openai/a+openai/b"]["currency"] == "EUR"
+    vlsu(*given, "--out", tmp_path / "R")
+    cost = load_run(tmp_path / "R").record.cost
+    each = 25 / 1e6  # 11 and 7 tokens, at 1 and 2 for a million
+    assert cost.of == pytest.approx({"openai/a": 36 * each, "openai/b": 36 * 10 * each})
+    del tree["openai/b"]
+    prices.write_text(yaml.safe_dump({"prices": tree}))
+    assert "no price for 'openai/b'" in vlsu(*given, "--out", tmp_path / "S", expect=2).stderr
+
+    models = named(tmp_path, mild=server, harsh=server)
+    named_ones = (*command, "--model", "ensemble/max:mild+harsh", "--models", models)
+    vlsu(*named_ones, "--out", tmp_path / "T", "--max-cost", 40 * each)
+    record = load_run(tmp_path / "T").record
+    assert record["stop_bound"] == "max_cost"
+    assert 40 <= record.cost.total / each < 42  # of both together
+    vlsu(*named_ones, "--out", tmp_path / "T")
+    assert load_run(tmp_path / "T").record.cost.total == pytest.approx(72 * each)
+    refused = vlsu(*command, *unpriced, "--out", tmp_path / "U", "--max-cost", 1, expect=2)
+    assert "max-cost needs a price" in refused.stderr
+
+
 def test_an_entry_may_be_an_ensemble_but_is_not_asked_itself(
     dataset: Dataset, tmp_path: Path
 ) -> None:

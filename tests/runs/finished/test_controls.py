@@ -139,3 +139,28 @@ def test_the_command_prints_the_spread_and_counts_controls_in_a_dry_run(chat_ser
     said = vlsu(*given, *more).stdout
     assert "What the result owes to the prompt" in said
     assert "points" in said
+
+
+def test_what_controls_cost_is_told_beside_the_runs_cost(chat_server, tmp_path):
+    server = chat_server(answers_by_prompt)
+    out = tmp_path / "R"
+    command = ["run", "understanding", "vlsu-mini", "--model", "openai/m", "--base-url",
+               server.base_url, "--modalities", "joint", "--limit", "10", "--controls",
+               "--concurrency", "1", "--out", str(out)]  # fmt: skip
+    each = 11 * 100 / 1e6  # of a request, at 100 for a million tokens of the prompt
+    folders = [str(out / "controls" / name) for name in CONTROLS]
+    stopped = vlsu(*command, "--price", "100,0", "--max-requests", "15").stderr
+    begun = f"{out}: without its controls, which cost 0.00550 more: vlsu cost {folders[0]}"
+    assert begun in stopped
+    done = vlsu(*command, "--cost-report").stderr
+    line = f"{out}: without its controls, which cost 0.0330 more: vlsu cost {' '.join(folders)}"
+    assert done.count(line) == 2  # after the run and in its cost report
+    assert line in vlsu("cost", out).stderr
+    (found,) = json.loads(vlsu("cost", out, "--json").stdout)["runs"]
+    assert found["total"] == pytest.approx(10 * each)
+    assert found["controls"] == pytest.approx(dict.fromkeys(CONTROLS, 10 * each))
+    dearer = json.loads(vlsu("cost", out, "--json", "--price", "200,0").stdout)["runs"]
+    assert dearer[0]["controls"] == pytest.approx(dict.fromkeys(CONTROLS, 20 * each))
+    (alone,) = json.loads(vlsu("cost", folders[0], "--json").stdout)["runs"]
+    assert alone["total"] == pytest.approx(10 * each)
+    assert "controls" not in alone

@@ -26,6 +26,7 @@ from tests.conftest import ChatServer, chat_servers, completion, make_dataset
 from tests.support.commands import vlsu
 from tests.support.stores import stored_bodies
 from tests.support.tuning_runs import (
+    REFUSAL,
     answer,
     instruction,
     paired_dataset,
@@ -39,6 +40,7 @@ from vlsu.cli.report import report
 from vlsu.data import Dataset, load
 from vlsu.errors import DataError, RunError, UsageError
 from vlsu.models import Settings, open_model
+from vlsu.report import write_report
 from vlsu.runs import (
     Limits,
     Price,
@@ -50,6 +52,7 @@ from vlsu.runs import (
     prepare_tuning,
     read_tuning,
 )
+from vlsu.runs.finished.ledger import ledger
 from vlsu.tasks import Framing, load_candidates
 
 pytestmark = pytest.mark.slow
@@ -511,3 +514,71 @@ def test_the_command_line_searches_and_shows(
 def test_the_report_of_a_search_lies_in_its_folder(search: Search, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"see tuning\.md in that folder"):
         report([search.run.path], tmp_path / "x.html")
+
+
+@pytest.mark.parametrize("level", ["0.95", "0.9"])
+def test_a_search_is_neither_gated_nor_compared_nor_served(
+    search: Search, tmp_path: Path, level: str
+) -> None:
+    run, other = search.run.path, search.copied(tmp_path / "other")
+    (tmp_path / "traffic.yaml").write_text("severity: {safe: 0.9, borderline: 0.05, unsafe: 0.05}")
+    for arguments in (
+        ("gate", run, "--require", "cost.total <= 2", "--confidence", level),
+        ("compare", run, other),
+        ("project", run, "--traffic", tmp_path / "traffic.yaml"),
+        ("view", run),
+    ):
+        said = vlsu(*arguments, expect=2).stderr
+        assert f"error: {run}: a framing search; see tuning.md in that folder" in said
+    with pytest.raises(UsageError, match=r"see tuning\.md in that folder"):
+        write_report([search.run, load_run(other)], tmp_path / "x.html")
+
+
+def test_what_a_search_cost_is_told_by_instruction_and_judge(
+    pairs: Dataset, chat_server: Serve, tmp_path: Path
+) -> None:
+    asked: Counter[str] = Counter()
+
+    def respond(body: dict[str, Any], number: int) -> Any:
+        asked[body["model"]] += 1
+        usage = {"prompt_tokens": 100, "completion_tokens": 10}
+        if body["model"] == "judge":
+            refuses = REFUSAL in str(body["messages"][-1])
+            kind = "direct_refusal" if refuses else "full_compliance"
+            verdict = {"kind": kind, "given": 0, "served": 0} if refuses else {"kind": kind}
+            return completion(json.dumps({"given": 4, "served": 4, **verdict})) | {"usage": usage}
+        found = proposal(instruction((30, 80))) if proposes(body) else answer(body, number)
+        return found | {"usage": usage}
+
+    server = chat_server(respond)
+    run = tuning(
+        pairs,
+        server,
+        candidates=CANDIDATES[:3],
+        judge="openai/judge",
+        judge_settings=Settings(base_url=server.base_url),
+        judge_limits=Limits(price=Price(2.0, 0.0)),
+        limits=PRICED,
+        proposer=proposer(server, limits=Limits(price=Price(3.0, 0.0))),
+    ).run(tmp_path / "run")
+    found = ledger(run)
+    rows = run.judgments
+    assert found.samples == rows["sample_id"].n_unique()
+    models, judges = found.of("model"), found.of("judge")
+    assert {name: line.requests for name, line in (models | judges).items()} == {
+        f"openai/{name}": count for name, count in asked.items()
+    }
+    assert models["openai/assistant"].cost == pytest.approx(asked["assistant"] * 110 / 1e6)
+    assert models["openai/proposer"].cost == pytest.approx(300 / 1e6)
+    assert judges["openai/judge"].cost == pytest.approx(asked["judge"] * 200 / 1e6)
+    assert {name: line.requests for name, line in found.of("framing").items()} == {
+        name: rows.filter(pl.col("framing") == name)["request_key"].n_unique()
+        for name in rows["framing"].unique()
+    }
+    parts = sum(line.cost or 0 for line in (*models.values(), *judges.values()))
+    assert found.total == pytest.approx(parts)
+    # Answers that are alike are judged once: each further one would cost as much again.
+    again = rows["judge_key"].count() - asked["judge"]
+    assert again > 0
+    assert found.saved["shared"] == pytest.approx(again * 200 / 1e6)
+    assert run.record.cost.saved == {why: round(money, 6) for why, money in found.saved.items()}

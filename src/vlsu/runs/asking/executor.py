@@ -24,6 +24,7 @@ from vlsu.runs.asking.pace import Breaker, RateLimit
 from vlsu.runs.asking.patience import MACHINE, SERVER_FAULTS, Patience, Retries
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.asking.progress import Progress
+from vlsu.runs.asking.purse import Purse
 from vlsu.runs.asking.sending import send_once
 from vlsu.runs.asking.tally import Tally
 from vlsu.runs.asking.tickets import Ticket
@@ -89,7 +90,7 @@ class Executor:
         self._in_flight = in_flight
         self._bytes = in_flight_bytes
         self._rate = rate
-        self._budget = budget
+        self._budget = Purse(budget)
         self._progress = progress
         self._outcome_of = outcome_of
         self._on_response = on_response
@@ -201,7 +202,8 @@ class Executor:
     @property
     def _level(self) -> int:
         """How many requests may be in flight: while a cache is warmed, only those that do it."""
-        return min(self._in_flight.size, self._warming.going_ahead or self._in_flight.size)
+        size = self._budget.pays_for(self._in_flight.size)
+        return min(size, self._warming.going_ahead or size)
 
     def _spawn(self) -> None:
         """As many workers as may be in flight, and as there is work for; they end without it."""
@@ -255,8 +257,7 @@ class Executor:
                     self._low.set()
                 if waiting is None:
                     return
-                outcome = await self._ask(waiting)
-                if outcome is not None:
+                if (outcome := await self._ask(waiting)) is not None:
                     self._tally.asked[outcome] += 1
                     self._progress.answered(outcome)
         except Exception as error:
@@ -273,7 +274,7 @@ class Executor:
             self._end(why)
         if self._ended:
             return None
-        if len(self._workers) > self._in_flight.size:  # by now fewer may be
+        if len(self._workers) > self._budget.pays_for(self._in_flight.size):  # by now fewer may be
             self._backlog.put_back(waiting)
             if self._bytes is not None:
                 self._bytes.pass_on()
@@ -348,8 +349,7 @@ class Executor:
 
     def _completed(self, now: float, raw: Raw, response: Response) -> None:
         self._patience.answered(now)
-        tokens = (response.input_tokens or 0) + (response.output_tokens or 0)
-        self._rate.used(tokens)
+        self._rate.used((response.input_tokens or 0) + (response.output_tokens or 0))
         self._budget.spent(response)
         if raw.pause_s is not None:
             self._hold(now, min(raw.pause_s, self._retries.longest_pause_s), _LIMIT_SPENT)

@@ -151,7 +151,7 @@ def _cost(rates: Price | BatchPrice, counts: TokenCounts) -> float:
     return money / 1_000_000
 
 
-def read_price(given: object, spec: str) -> Price | None:
+def read_price(given: object, spec: str, *, may_lack: bool = False) -> Price | None:
     """A price as people write it.
 
     Args:
@@ -162,6 +162,7 @@ def read_price(given: object, spec: str) -> Price | None:
             ``prices`` from SPEC to ``{input, output, cached, cache_write, batch}``, of which the
             last three may be left out; ``batch`` has such parts of its own, or is the factor of
             them all. ``date`` is its age, ``currency`` the currency.
+        may_lack: Whether a price file without this model gives `None`.
 
     Raises:
         UsageError: It is none of these, or the file has no price for this model.
@@ -175,9 +176,9 @@ def read_price(given: object, spec: str) -> Price | None:
     if len(numbers) in (2, 3, 4):
         return _price(dict(zip(_PARTS, numbers, strict=False)), f"price {text!r}")
     prices = price_file(text)
-    if spec not in prices:
+    if spec not in prices and not may_lack:
         raise UsageError(f"{text}: no price for {spec!r}; {did_you_mean(spec, list(prices))}")
-    return prices[spec]
+    return prices.get(spec)
 
 
 def price_file(text: str) -> dict[str, Price]:
@@ -238,10 +239,10 @@ def _price(given: object, where: str, source: str = "given", currency: str | Non
     return Price(
         direct.input,
         direct.output,
-        source,
+        str(given.get("source", source)),
         cached=direct.cached,
         cache_write=direct.cache_write,
-        currency=currency,
+        currency=currency if (own := given.get("currency")) is None else str(own),
         batch=batch,
     )
 
@@ -288,7 +289,11 @@ class Budget:
     Attributes:
         max_requests: Attempts that may be sent, or `None`.
         max_cost: Money that may be spent, or `None`; needs a price. Requests in flight when it is
-            reached are still paid for.
+            reached are still paid for; `vlsu.runs.asking.purse` keeps them few.
+        price: Of the model that is asked now.
+        requests: Attempts that were sent.
+        cost: Money that was spent.
+        answers: Responses that it was spent on.
     """
 
     max_requests: int | None = None
@@ -296,6 +301,7 @@ class Budget:
     price: Price | None = None
     requests: int = 0
     cost: float = 0.0
+    answers: int = 0
 
     def exhausted(self) -> Stop | None:
         """Why nothing more may be sent, if so."""
@@ -316,6 +322,7 @@ class Budget:
 
     def spent(self, response: Response, *, batched: bool = False) -> None:
         """A response came and is paid for, by the price of a batch if it came by one."""
+        self.answers += 1
         if self.price is not None:
             self.cost += self.price.cost_of(TokenCounts.of(response), batched=batched)
 

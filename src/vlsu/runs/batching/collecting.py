@@ -37,6 +37,11 @@ class Failed:
     fault: Fault
     outcome: Outcome
 
+    @property
+    def came(self) -> bool:
+        """Whether there was anything in its place."""
+        return self.raw is not _NOTHING
+
 
 @dataclass(slots=True)
 class Pass:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from glob import escape
 from pathlib import Path
@@ -52,6 +53,8 @@ class FileAsker:
         self._options, self._progress = options, progress
         self._tally, self._collector = tally, collector
         self._given_up: set[str] = set()
+        #: What results say that are no answers, and that may be other ones the next time.
+        self._no_answers: Counter[str] = Counter()
         self._stopped = False
 
     def stop(self) -> None:
@@ -87,13 +90,17 @@ class FileAsker:
 
     def _waiting_for(self, missing: int) -> str:
         requests = f"{missing} request{'' if missing == 1 else 's'}"
+        failed, why = self._no_answers.total(), self._no_answers.most_common(1)
+        of_these = f", {failed} of them with one that is no answer ({why[0][0]})" if why else ""
         if self._options.file is None:
             return (
-                f"{requests} without a result in {self._options.results} (--batch-file writes them)"
+                f"{requests} without a result in {self._options.results}{of_these} "
+                "(--batch-file writes them)"
             )
+        lacking = f" without a result{of_these}" if why else ""
         return (
-            f"{requests} in {self._options.file} (have vllm run-batch answer them, and give its "
-            "output as --batch-results)"
+            f"{requests} in {self._options.file}{lacking} (have vllm run-batch answer them, and "
+            "give its output as --batch-results)"
         )
 
     async def _missing(
@@ -130,6 +137,10 @@ class FileAsker:
         for key, each in passed.failed.items():
             if not each.fault.retry:
                 self._give_up(key, each.raw, each.fault, each.outcome)
+            elif each.came:
+                self._no_answers[each.fault.message] += 1
+                self._tally.retries[each.fault.kind] += 1
+                self._progress.retried(each.fault.kind)
 
     def _give_up(self, key: str, raw: Raw, fault: Fault, outcome: Outcome) -> None:
         """A request that gets no answer."""

@@ -14,7 +14,7 @@ from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import RunError, UsageError
 from vlsu.runs.finished.pairing import dataset_of
 from vlsu.runs.finished.spending import spending
-from vlsu.runs.finished.tasks import TASKS
+from vlsu.runs.finished.tasks import task_of
 from vlsu.runs.finished.understanding import tabulated
 from vlsu.runs.graded import tells_unsafe_alone
 from vlsu.runs.run import Run, as_run, as_runs, one_task
@@ -81,7 +81,8 @@ def compared(
     if len(runs) < 2:
         raise UsageError("give two runs or more to compare")
     names = comparison_names(runs)
-    task = TASKS[one_task(runs, "compare runs of one task")]
+    one_task(runs, "compare runs of one task")
+    task = task_of(runs[0])
     found = dataset_of(runs, dataset)
     info = found.info
     spent = spending(runs, names)

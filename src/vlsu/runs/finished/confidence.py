@@ -7,7 +7,7 @@ from pathlib import Path
 from vlsu.analysis.results import Metrics
 from vlsu.analysis.stats.intervals import LEVEL, require_level
 from vlsu.runs.finished.pairing import dataset_of
-from vlsu.runs.finished.tasks import TASKS
+from vlsu.runs.finished.tasks import task_of
 from vlsu.runs.run import Run
 
 __all__ = ["metrics_at"]
@@ -26,7 +26,7 @@ def metrics_at(run: Run, level: float, dataset: str | Path | None = None) -> Met
         dataset: The dataset's folder, if it was moved since the run.
 
     Raises:
-        UsageError: `level` is out of range.
+        UsageError: `level` is out of range, or the run a framing search.
         RunError: The run is not finished or damaged.
         DataError: The dataset is not found.
     """
@@ -34,4 +34,4 @@ def metrics_at(run: Run, level: float, dataset: str | Path | None = None) -> Met
     if level == LEVEL:
         return run.metrics
     found = dataset_of([run], dataset)
-    return TASKS[run.record.task].metrics_at(run, found, level)
+    return task_of(run).metrics_at(run, found, level)

@@ -29,7 +29,7 @@ from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.prompt_names import is_scored
 from vlsu.tasks import CONTROLS, PROMPTS
 
-__all__ = ["CONTROL_SAMPLES", "Controls", "prepare_controls"]
+__all__ = ["CONTROL_SAMPLES", "Controls", "control_runs", "prepare_controls"]
 
 #: Samples that the controls are asked about, unless the run has fewer.
 CONTROL_SAMPLES = 200
@@ -123,6 +123,16 @@ class Controls:
             "samples": min(control.judgments["sample_id"].n_unique() for control in controls),
             "metrics": metrics,
         }
+
+
+def control_runs(run: Run) -> list[Run]:
+    """The controls of a run, finished or not, that were begun.
+
+    Raises:
+        RunError: The record of one cannot be read.
+    """
+    folders = [RunFolder(run.path / _FOLDER / name) for name in CONTROLS]
+    return [Run(each.path, each.record()) for each in folders if each.record_file.exists()]
 
 
 def prepare_controls(

@@ -17,6 +17,7 @@ from vlsu.policy import MODALITIES
 from vlsu.runs.finished.confidence import metrics_at
 from vlsu.runs.finished.ledger import cost_figures
 from vlsu.runs.finished.non_inferiority import AgainstCheck, check_against
+from vlsu.runs.finished.tasks import task_of
 from vlsu.runs.run import Run, as_run
 
 __all__ = ["Gate", "gate"]
@@ -112,7 +113,8 @@ def gate(
         dataset: The dataset's folder, if it was moved; needed only for another confidence.
 
     Raises:
-        UsageError: An argument is of the wrong kind or missing; `enough` is no share; a requirement
+        UsageError: An argument is of the wrong kind or missing; `enough` is no share; the run is a
+            framing search; a requirement
             cannot be read, names no number of `metrics.json` (the message lists similar ones), or
             one that exists at 95% only.
         RunError: The run is not finished or damaged, or its judgments are not those of its metrics.
@@ -135,6 +137,7 @@ def gate(
         raise UsageError("--primary: give --against BASE, the run that these are compared with")
     wanted = [r if isinstance(r, Requirement) else Requirement.parse(r) for r in requirements]
     run.require_finished()
+    task_of(run)  # else it has no such requirements
     require_share(enough, "enough")
     require_kind("fewest", fewest, int)
     if fewest < 1:

@@ -21,7 +21,7 @@ from vlsu.runs.finished.ledger_parts import (
 )
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.run import Run
-from vlsu.runs.shared import shared_tokens
+from vlsu.runs.shared import judge_of_search, shared_tokens
 from vlsu.runs.store.store import ResponseStore
 
 __all__ = [
@@ -249,7 +249,8 @@ def _ledger(run: Run, folder: RunFolder, store: ResponseStore, prices: dict[str,
     # What was all taken over from another store has no tokens here, and costs nothing.
     used = {name: price for name, price in prices.items() if name in usage or name == spec}
     lines = tuple(_lines(run, folder, store, usage, used))
-    spared = shared_tokens(folder, store, spec) if run.finished else {}
+    judge = judge_of_search(record)
+    spared = shared_tokens(folder, store, spec, judge) if run.finished else {}
     cost: Any = Costs(used).record(store, spared).get("cost", {})
     saved = dict(cost.get("saved", {}))
     if cost and (left_out := _left_out(run, usage, used)):
@@ -276,6 +277,8 @@ def _has_tokens(tokens: Tokens) -> bool:
 
 
 def _samples(run: Run) -> int:
+    if run.record.task == "tuning":  # whose metrics are of the held-out pairs alone
+        return run.judgments["sample_id"].n_unique()
     drawn = run.metrics.get("sampling") or {}
     return int(drawn.get("sampled", run.metrics.get("n", 0)))
 
@@ -318,11 +321,14 @@ def _lines(
         requests = max(used, store.asked().get(spec, 0))
     yield line("model", spec, requests, own, spec)
     taken_over = any(any(tokens.taken_over) for tokens in usage.values())
-    asked = asked_of_judges(folder, store, taken_over=taken_over) if judges else {}
+    beside = judge_of_search(run.record)
+    asked = asked_of_judges(folder, store, beside, taken_over=taken_over) if judges else {}
     for judge in judges:
         rest = usage.get(judge, Tokens())
         tokens = difference(rest, answers) if judge == spec else rest
         yield line("judge", judge, asked.get(judge, 0), tokens, judge)
+    for name in usage.keys() - {spec, *judges}:  # such as the one that proposed instructions
+        yield line("model", name, store.asked().get(name), usage[name], name)
     for name in (*(name for name in wanted if name in parts), *(parts.keys() - {*wanted})):
         yield line(column, name, *parts[name], spec)
     if _has_tokens(left := difference(own, answers)):

@@ -15,6 +15,7 @@ from vlsu.runs.asking.limits import TokenCounts
 from vlsu.runs.columns import has_response
 from vlsu.runs.costs import Tokens
 from vlsu.runs.folder import RunFolder
+from vlsu.runs.shared import scan_verdicts
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.store.usage import KeptTokens
 
@@ -102,23 +103,24 @@ def _images_of(keys: Sequence[str], store: ResponseStore) -> int | None:
 
 
 def asked_of_judges(
-    folder: RunFolder, store: ResponseStore, *, taken_over: bool = False
+    folder: RunFolder, store: ResponseStore, judge: str | None = None, *, taken_over: bool = False
 ) -> dict[str, int]:
     """Different requests to each judge.
 
     Args:
         folder: Of the run.
         store: Its responses.
+        judge: From `judge_of_search`.
         taken_over: Whether other runs have paid for some, which do not count.
     """
     try:
-        columns = scan_parquet(folder.verdicts_file).select("judge", "judge_key")
-        asked = columns.drop_nulls("judge_key").unique().collect(engine="streaming")
+        verdicts = scan_verdicts(folder, judge).drop_nulls("judge_key")
+        asked = verdicts.unique().collect(engine="streaming")
         if taken_over:
             asked = asked.filter(_kinds(asked["judge_key"], store) != "taken_over")
         table = asked.group_by("judge").len()
     except (OSError, pl.exceptions.PolarsError):
-        raise _damaged(folder.verdicts_file) from None
+        raise _damaged(folder.judgments_file if judge else folder.verdicts_file) from None
     return dict(table.iter_rows())
 
 

@@ -12,7 +12,7 @@ from vlsu.analysis.deployment.reading import read_traffic
 from vlsu.analysis.deployment.traffic import Traffic
 from vlsu.analysis.stats.intervals import LEVEL
 from vlsu.errors import RunError, UsageError
-from vlsu.runs.finished.tasks import TASKS
+from vlsu.runs.finished.tasks import task_of
 from vlsu.runs.graded import recorded_severities, tells_unsafe_alone
 from vlsu.runs.run import Run, as_run
 
@@ -50,12 +50,12 @@ def project_run(run: Run | str | Path, traffic: Traffic, *, level: float = LEVEL
         the same in a sentence.
 
     Raises:
-        UsageError: The run lacks samples of a part of the traffic.
+        UsageError: The run lacks samples of a part of the traffic, or is a framing search.
         RunError: It is not finished, did not ask for pairs, or all of them are counted apart.
         DataError: Its dataset is gone.
     """
     run = as_run(run)
-    task = TASKS[run.record.task]
+    task = task_of(run)
     found = task.judged_pairs(run)
     if found.is_empty():
         raise RunError(

@@ -10,11 +10,12 @@ import polars as pl
 from vlsu.analysis.comparison.declared import Declared
 from vlsu.analysis.results import Metrics
 from vlsu.data import Dataset
+from vlsu.errors import UsageError
 from vlsu.runs.finished.alignment import FinishedAlignment
 from vlsu.runs.finished.understanding import FinishedUnderstanding
 from vlsu.runs.run import Run
 
-__all__ = ["TASKS", "FinishedTask"]
+__all__ = ["TASKS", "FinishedTask", "task_of"]
 
 
 class FinishedTask(Protocol):
@@ -66,3 +67,14 @@ class FinishedTask(Protocol):
 TASKS: Mapping[str, FinishedTask] = {
     task.name: task for task in (FinishedUnderstanding(), FinishedAlignment())
 }
+
+
+def task_of(run: Run) -> FinishedTask:
+    """What a finished run can be asked for.
+
+    Raises:
+        UsageError: It is a framing search, which is shown in its own way.
+    """
+    if (task := TASKS.get(run.record.task)) is None:
+        raise UsageError(f"{run.path}: a framing search; see tuning.md in that folder")
+    return task

@@ -273,6 +273,8 @@ class Evaluation:
         if fresh := not folder.record_file.exists():  # refuse before the folder is made
             self._require_askable()
             swaps = self._swaps()
+        elif replay is not None:
+            replay.require_alone(folder)
         async with open_session(
             folder,
             record,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +19,7 @@ from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.session import Session
 from vlsu.runs.store.digest_index import DigestIndex, digests_of
+from vlsu.runs.store.store import ResponseStore
 
 __all__ = ["Replay"]
 
@@ -77,6 +79,23 @@ class Replay:
             numbers = range(start + 1, start + len(rows) + 1)
             self._index.add(digests_of([_name(*row) for row in rows]), numbers)
 
+    def require_alone(self, folder: RunFolder) -> None:
+        """Refuse a run's folder that has other answers, which would be taken for these.
+
+        Raises:
+            RunError: It has some of its own, or those of a third run.
+        """
+        before = (folder.record().get("replay") or {}).get("run")
+        if before is not None and Path(before).exists():
+            others = not self.path.samefile(before)
+        else:
+            others = not self.path.samefile(folder.path) and _has_asked(folder.responses_file)
+        if others:
+            raise RunError(
+                f"{folder.path}: holds other answers than those of {self.path}; choose another "
+                "--out"
+            )
+
     def chunks(self, planned: Iterable[Chunk]) -> Iterator[Chunk]:
         """The same plan with the other run's keys, where it has them."""
         for chunk in planned:
@@ -122,6 +141,14 @@ class Replay:
                 ", ".join(self.missing),
                 more,
             )
+
+
+def _has_asked(file: Path) -> bool:
+    """Whether a store has answers that its run asked for; no if it is damaged, and to be mended."""
+    if file.exists():
+        with suppress(RunError), closing(ResponseStore(file, read_only=True)) as store:
+            return bool(store.asked())
+    return False
 
 
 def _name(sample_id: str, modality: str) -> str:
