@@ -18,6 +18,7 @@ from tests.conftest import make_dataset
 from tests.support.quirks import picture
 from tests.support.report_runs import scripted_run
 from vlsu import evaluate
+from vlsu._folders import among_images
 from vlsu.annotate.projects.creating import require_empty
 from vlsu.build.folder.build import init
 from vlsu.cli.demo import try_alignment
@@ -277,6 +278,12 @@ def test_nothing_is_written_among_the_images_of_a_dataset(
     with pytest.raises(VlsuError, match=r"(lies among the images of the dataset .*D; |: is a )"):
         write(tmp_path, folder / name)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_links_in_a_circle_are_no_folder_of_images(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert among_images(tmp_path / "a" / "run") is None
 
 
 def test_a_folder_called_images_is_no_datasets_everywhere(made: Path, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def among_images(path: Path) -> str | None:
 
     Nothing else belongs there: whatever is not an image makes the dataset unsound.
     """
-    whole = path.resolve()
+    whole = Path(os.path.realpath(path))  # of links in a circle `Path.resolve` makes an error
     for folder in (whole, *whole.parents):
         if folder.name == "images" and is_dataset(folder.parent):
             return f"lies among the images of the dataset {folder.parent}"
