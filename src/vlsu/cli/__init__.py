@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import warnings
+from types import FrameType
 
 __all__ = ["main"]
 
@@ -43,7 +44,17 @@ def _interrupt_on(*signals: signal.Signals | None) -> None:
     """Have these signals end a command as Ctrl-C does, unless they are ignored (``nohup``)."""
     for number in signals:
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _as_interrupt)
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    """Do what Ctrl-C would do now, even where that is ignored, as in the background of a script.
+
+    An event loop takes Ctrl-C between two of its steps; a `KeyboardInterrupt` raised within one
+    may be the end of what another waits for, for ever.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
 
 
 def _with_streams() -> int:
