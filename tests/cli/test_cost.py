@@ -132,7 +132,7 @@ def test_what_runs_cost_together_is_told_where_it_is_a_sum(
 ) -> None:
     """Of folders of one name, too."""
     same = shutil.copytree(runs[0], folder / "x" / runs[0].name)
-    shown = said("cost", *runs, same)
+    shown = said("cost", *runs, same, columns=600)  # paths may be long
     assert f"Together {42 * EACH:.3f} EUR." in shown
     cells = {cell.strip() for cell in shown.split("share of it")[1].split("│")}
     assert {str(each) for each in (*runs, same)} <= cells

@@ -95,7 +95,14 @@ def test_controls_that_are_interrupted_are_gone_on_with(chat_server, tmp_path, h
                server.base_url, "--modalities", "joint", "--limit", "10", "--controls",
                "--concurrency", "1"]  # fmt: skip
     whole = [sys.executable, "-m", "vlsu", *command, "--out", str(tmp_path / "R")]
-    process = subprocess.Popen(whole, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        whole,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # Tests in the background of a script are started with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert reached.wait(60)
     process.send_signal(how)
     _, said = process.communicate(timeout=60)
