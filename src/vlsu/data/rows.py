@@ -17,6 +17,7 @@ __all__ = [
     "canonical",
     "canonical_frame",
     "json_text",
+    "known_grades",
     "to_frame",
     "to_row",
     "to_sample",
@@ -139,6 +140,11 @@ def to_frame(rows: Sequence[Row]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
 
 
+def known_grades() -> list[pl.Expr]:
+    """Of each grade, whether it is a severity or missing, as `to_sample` wants it."""
+    return [pl.col(name).is_in(list(_SEVERITIES), nulls_equal=True) for name in _GRADES]
+
+
 def valid_frame(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows of a dataset, which another program may have written, as `to_row` writes them.
 
@@ -146,13 +152,12 @@ def valid_frame(frame: pl.DataFrame) -> pl.DataFrame:
         DataError: As `to_sample` and `to_row`.
     """
     sha256 = pl.col("image_sha256")
-    known = [pl.col(name).is_in(list(_SEVERITIES), nulls_equal=True) for name in _GRADES]
     sound = (
         pl.col("id").fill_null("").ne("")
         & (sha256.is_null() | sha256.str.contains(r"^[0-9a-f]{64}$"))
         & pl.col("metadata").is_not_null()
     )
-    if frame.select(pl.all_horizontal(sound, *known).all()).item() and all(
+    if frame.select(pl.all_horizontal(sound, *known_grades()).all()).item() and all(
         map(_is_canonical, frame["metadata"].filter(frame["metadata"] != "{}"))
     ):
         return frame

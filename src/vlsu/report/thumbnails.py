@@ -105,7 +105,7 @@ class Maker:
         try:
             return thumbnail(images.read(sha256))
         except DataError:
-            gone = images.path(sha256) is None
+            gone = sha256 not in images
             return Thumbnail(reason="the file is missing" if gone else "the file cannot be read")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -31,9 +32,12 @@ __all__ = [
     "ParsedResponses",
     "batches",
     "gold_row",
+    "grouped",
     "judged",
 ]
 
+
+T = TypeVar("T")
 
 #: Columns of the gold grades that judgments are compared with.
 GOLD = pl.Schema(
@@ -102,7 +106,7 @@ def judged(
     parsed = parsed or ParsedResponses()
     judgments, gold = Columns(JUDGMENTS), Columns(GOLD)
     # Some at a time, so that neither requests nor responses outlive their judgments.
-    for some in _together(chunks, lambda chunk: len(chunk.planned), _READ):
+    for some in grouped(chunks, lambda chunk: len(chunk.planned), _READ):
         keys = dict.fromkeys([each.key for chunk in some for each in chunk.planned])
         found = {key: parsed.get(key) for key in keys}
         missing = [key for key, known in found.items() if known is None]
@@ -148,23 +152,21 @@ class Columns:
 
 def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
     """Chunks together, of at least `SAMPLES` samples but for the last."""
-    return _together(chunks, lambda chunk: len(chunk.samples), SAMPLES)
+    return grouped(chunks, lambda chunk: len(chunk.samples), SAMPLES)
 
 
-def _together(
-    chunks: Iterable[Chunk], size: Callable[[Chunk], int], least: int
-) -> Iterator[list[Chunk]]:
-    """Chunks together, of at least this size but for the last."""
-    together: list[Chunk] = []
+def grouped(items: Iterable[T], size: Callable[[T], int], least: int) -> Iterator[list[T]]:
+    """Items that follow each other, together: of at least this size but for the last."""
+    group: list[T] = []
     sizes = 0
-    for chunk in chunks:
-        together.append(chunk)
-        sizes += size(chunk)
+    for each in items:
+        group.append(each)
+        sizes += size(each)
         if sizes >= least:
-            yield together
-            together, sizes = [], 0
-    if together:
-        yield together
+            yield group
+            group, sizes = [], 0
+    if group:
+        yield group
 
 
 def _row(judgment: Judgment, key: str, latency_s: float | None) -> tuple[object, ...]:

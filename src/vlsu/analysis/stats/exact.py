@@ -98,10 +98,8 @@ def _fraction(x: float, a: float, b: float) -> float:
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):
-            d = 1 + term * d
-            d = 1 / (d if abs(d) > _TINY else _TINY)  # kept away from 0, as `_away` does
-            c = 1 + term / c
-            c = c if abs(c) > _TINY else _TINY
+            d = 1 / _away(1 + term * d)
+            c = _away(1 + term / c)
             change = c * d
             value *= change
     return value

@@ -177,7 +177,7 @@ class ImageStore:
             OSError: It cannot be written.
         """
         found = other.path(sha256)
-        if self.path(sha256) is None and found is not None:
+        if found is not None and sha256 not in self:
             try:
                 data = other.read(sha256)
             except ImageError as error:

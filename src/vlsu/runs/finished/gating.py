@@ -114,9 +114,8 @@ def gate(
 
     Raises:
         UsageError: An argument is of the wrong kind or missing; `enough` is no share; the run is a
-            framing search; a requirement
-            cannot be read, names no number of `metrics.json` (the message lists similar ones), or
-            one that exists at 95% only.
+            framing search; a requirement cannot be read, names no number of `metrics.json` (the
+            message lists similar ones), or one that exists at 95% only.
         RunError: The run is not finished or damaged, or its judgments are not those of its metrics.
         DataError: The dataset is not found.
     """

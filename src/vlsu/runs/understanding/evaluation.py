@@ -328,6 +328,7 @@ class Evaluation:
         record, dataset = asking.session.record, self.dataset
         severities = tuple(self.policy.severities)
         tabulation = Tabulation(severities=severities)
+        estimated = None if drawn is None else drawn.metrics
         # Metrics of the cells are computed while the judgments are put together and read again.
         with ThreadPoolExecutor(1, thread_name_prefix="metrics") as beside:
             with (
@@ -338,16 +339,16 @@ class Evaluation:
                     tabulation.add(judgments, gold)
                     file.add(judgments)
                     await asyncio.sleep(0)  # an interrupt in a notebook comes through here
-                if drawn is None or drawn.metrics is None:
+                if estimated is None:
                     of_cells = beside.submit(
                         lambda: cell_metrics(tabulation.cells(), weights=self.weights)
                     )
-            if drawn is None or drawn.metrics is None:
+            if estimated is None:
                 stored, linked = scan_parquet(folder.judgments_file), asking.linked_frame()
                 diagnosed = diagnosis(stored, linked, severities=severities)
                 metrics = {**of_cells.result(), **diagnosed}
             else:
-                metrics = drawn.metrics
+                metrics = estimated
         folder.swaps_file.unlink(missing_ok=True)
         if swaps is not None:
             with JudgmentsFile(folder.swaps_file, SWAPS) as file:

@@ -7,20 +7,28 @@ million they take as long as all else. What comes out is what `vlsu.runs.judging
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import polars as pl
 
 from vlsu.data.marks import ADMISSIBLE, MARKS
-from vlsu.data.rows import to_sample
+from vlsu.data.rows import known_grades, to_sample
 from vlsu.errors import RunError
 from vlsu.models.base import Model, Response
-from vlsu.policy import MODALITIES, SEVERITY_CODES
+from vlsu.policy import MODALITIES
 from vlsu.runs.asking.keys import DIGITS, RequestKeys
 from vlsu.runs.asking.plan import KeyedRows
 from vlsu.runs.columns import JUDGMENTS
-from vlsu.runs.judging import GOLD, LONGEST_PARSED, MOST_PARSED, NO_ANSWER, Columns, gold_row
+from vlsu.runs.judging import (
+    GOLD,
+    LONGEST_PARSED,
+    MOST_PARSED,
+    NO_ANSWER,
+    Columns,
+    gold_row,
+    grouped,
+)
 from vlsu.runs.store.store import ResponseStore, Stored
 from vlsu.tasks.understanding import Said, Understanding
 
@@ -33,7 +41,7 @@ Frames = tuple[pl.DataFrame, pl.DataFrame]
 _SAID = pl.Schema({name: JUDGMENTS[name] for name in (*Said._fields, "latency_s")})
 #: In the order of `_SAID`.
 _SaidRow = tuple[object, ...]
-#: Responses parsed together, and bytes of their bodies from which on no more are.
+#: Responses parsed together at most, and bytes of their bodies from which on no more are.
 _READ, _BYTES = 500, 2**20
 
 _GRADES = tuple(f"{modality}_grade" for modality in MODALITIES)
@@ -149,7 +157,8 @@ def _said(
     known = {key: kept.get(key) for key in of_images}
     said = {key: row for key, row in known.items() if row is not None}
     found = store.each_response([key for key in keys if key not in said])
-    for some in _together(found):
+    # Each step for many of them is quicker than all steps for each.
+    for some in grouped(found, _bytes_of, _BYTES):
         names = [key for key, _ in some]
         responses = [model.read(stored.raw) for _, stored in some]
         latencies = [stored.raw.latency_s or None for _, stored in some]
@@ -161,18 +170,9 @@ def _said(
     return said
 
 
-def _together(found: Iterable[tuple[str, Stored]]) -> Iterator[list[tuple[str, Stored]]]:
-    """Responses, some at a time: each step for many of them is quicker than all steps for each."""
-    together: list[tuple[str, Stored]] = []
-    size = 0
-    for each in found:
-        together.append(each)
-        size += len(each[1].raw.body)
-        if len(together) >= _READ or size >= _BYTES:
-            yield together
-            together, size = [], 0
-    if together:
-        yield together
+def _bytes_of(found: tuple[str, Stored]) -> int:
+    """Of a response's body, or as many as let no more than `_READ` be parsed together."""
+    return max(len(found[1].raw.body), -(-_BYTES // _READ))
 
 
 def _expected(rows: pl.DataFrame) -> pl.DataFrame:
@@ -195,9 +195,8 @@ def _gold(rows: pl.DataFrame) -> pl.DataFrame:
     Raises:
         DataError: One is not.
     """
-    grades = [pl.col(name).is_in([*SEVERITY_CODES, None], nulls_equal=True) for name in _GRADES]
     plain = pl.col("metadata").fill_null("").is_in(["", "{}"]) & (pl.col("id").fill_null("") != "")
-    if not rows.select(pl.all_horizontal(plain, *grades).all()).item():
+    if not rows.select(pl.all_horizontal(plain, *known_grades()).all()).item():
         gold = Columns(GOLD)
         gold.extend([gold_row(to_sample(row)) for row in rows.iter_rows()])
         return gold.taken()

@@ -29,6 +29,7 @@ from vlsu.models.processes import Pool, cores
 from vlsu.policy import Policy
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import KeyedRows, Lacking
+from vlsu.runs.judging import grouped
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.judged_columns import (
     Frames,
@@ -279,14 +280,8 @@ def together(parts: Iterator[Frames], size: int = TOGETHER) -> Iterator[Frames]:
 
     What is done with each, such as counting its samples, costs little more for so many.
     """
-    held: list[Frames] = []
-    for frames in parts:
-        held.append(frames)
-        if sum(gold.height for _, gold in held) >= size:
-            yield _as_one(held)
-            held = []
-    if held:
-        yield _as_one(held)
+    for some in grouped(parts, lambda frames: frames[1].height, size):
+        yield _as_one(some)
 
 
 def _as_one(parts: Iterable[Frames]) -> Frames:
