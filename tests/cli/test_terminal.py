@@ -277,6 +277,16 @@ def test_tables_lines_and_texts_are_cleaned_and_hold_no_markup(capsys):
     assert said.out.count("[bold red]name[/] :warning:") == 5
 
 
+def test_a_table_that_goes_to_no_terminal_is_as_wide_as_was_asked_for(capsys, monkeypatch):
+    widths = {"": 120, "nonsense": 120, "400": 400, "60": 60}
+    for columns, width in widths.items():
+        monkeypatch.setenv("COLUMNS", columns)
+        print_table("", ("long", "b"), [("x" * 1000, 1)])
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) == width
+        assert "".join(lines).count("x") == 1000
+
+
 def test_a_long_line_is_cut(capsys):
     say("x" * 10**7)
     assert len(capsys.readouterr().err) < LONGEST_LINE + 10

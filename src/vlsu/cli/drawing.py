@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,15 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = ["RunBar", "counter", "print_table"]
 
-#: Width of tables that do not go to a terminal, in characters.
+#: Width of tables that do not go to a terminal, in characters, where ``COLUMNS`` sets none.
 WIDTH = 120
 
 
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
-        stderr=stderr, highlight=False, width=None if stream.isatty() else WIDTH, soft_wrap=False
-    )
+    known = stream.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return Console(stderr=stderr, highlight=False, width=None if known else WIDTH, soft_wrap=False)
 
 
 def print_table(
