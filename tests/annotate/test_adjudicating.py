@@ -168,6 +168,18 @@ def test_a_revised_decision_counts_and_the_first_one_stays(disputed):
     assert [each.live for each in disputed.decided_by(eve)] == [True, False]
 
 
+def test_a_decision_is_revised_though_the_grades_were_set_aside_since(disputed):
+    (eve,) = join_graders(disputed, "Eve", role="adjudicator")
+    number = disputed.next_case(eve).dispute
+    disputed.decide(eve, number, "safe", None, "Clear.")
+    for grader in {row.person_id for row in rows(disputed, grades)}:
+        disputed.pause(grader)
+        disputed.set_aside(grader)
+    case = disputed.open_again(eve, number)
+    disputed.decide(eve, case.dispute, "unsafe", "C9", "On second thoughts.")
+    assert [row.grade for row in rows(disputed, adjudications) if row.live] == ["unsafe"]
+
+
 def test_nobody_revises_anothers_decision(disputed):
     eve, fay = join_graders(disputed, "Eve", "Fay", role="adjudicator")
     number = disputed.next_case(eve).dispute

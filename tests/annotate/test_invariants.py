@@ -104,6 +104,7 @@ class Slots(RuleBasedStateMachine):
         self.asked = self.units(rows(self.project, slots))
         self.stopped = False
         self.stored: dict[int, tuple[Any, ...]] = {}
+        self.shown: list[tuple[int, int, int]] = []
 
     @staticmethod
     def units(found: list[Any]) -> Counter[tuple[int, int]]:
@@ -117,6 +118,10 @@ class Slots(RuleBasedStateMachine):
         if isinstance(lease, Lease):
             assert (person, lease) not in self.leases or fresh
             self.leases.append((person, lease))
+            self.show(person, lease)
+
+    def show(self, person: int, lease: Lease) -> None:
+        self.shown.append((person, lease.item, MODALITIES.index(lease.modality)))
 
     def chosen(self, number: int) -> tuple[int, Lease]:
         return self.leases.pop(number % len(self.leases))
@@ -149,6 +154,7 @@ class Slots(RuleBasedStateMachine):
             lease = self.project.next_item(person)
             if not isinstance(lease, Lease):
                 return
+            self.show(person, lease)
             self.leases = [
                 (owner, each) for owner, each in self.leases if each.token != lease.token
             ]
@@ -195,6 +201,7 @@ class Slots(RuleBasedStateMachine):
         except AnnotationError:
             return
         self.leases.append((self.people[who], lease))
+        self.show(self.people[who], lease)
 
     @rule(who=PEOPLE, aside=st.booleans())
     def pause_for_a_while(self, who: int, aside: bool) -> None:
@@ -321,13 +328,13 @@ class Slots(RuleBasedStateMachine):
         now = {row.id: tuple(row)[:17] for row in found}
         assert {id_: now[id_] for id_ in self.stored} == self.stored
         self.stored = now
-        # Nobody grades a part after they have graded the pair.
-        pairs: dict[tuple[int, int], int] = {}
-        for row in sorted(found, key=lambda row: row.id):
-            if row.modality == 2:
-                pairs.setdefault((row.person_id, row.item_id), row.id)
-            else:
-                assert (row.person_id, row.item_id) not in pairs
+        # Nobody is shown a part after the pair; nor a pair after a part, if the plan is disjoint.
+        seen: dict[tuple[int, int], set[bool]] = {}
+        for person, item, modality in self.shown:
+            before, pair = seen.setdefault((person, item), set()), modality == 2
+            assert pair or True not in before
+            assert not (pair and self.project.plan.disjoint and False in before)
+            before.add(pair)
         self.check_disputes()
 
     def check_disputes(self) -> None:

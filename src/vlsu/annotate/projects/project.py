@@ -15,7 +15,7 @@ from vlsu.annotate.projects.deciding import Deciding
 from vlsu.annotate.projects.folder import POLICY_FILE, Record, read
 from vlsu.annotate.projects.passwords import Passwords
 from vlsu.annotate.store.database import Database, shown
-from vlsu.annotate.store.tables import exclusions, meta, opt_outs
+from vlsu.annotate.store.tables import exclusions, meta, opt_outs, sightings
 from vlsu.annotate.work import (
     answering,
     care,
@@ -213,7 +213,7 @@ class Project(Deciding, Passwords):
             return None  # without a transaction that writes: a server asks each hour
         done = self.write(lambda c, now: care.forget(c, self.plan, now, at_once=at_once))
         if done is not None:
-            self.database.purge(opt_outs.name, exclusions.name)
+            self.database.purge(opt_outs.name, exclusions.name, sightings.name)
         return done
 
     # People

@@ -43,6 +43,7 @@ __all__ = [
     "policy_notes",
     "policy_versions",
     "sessions",
+    "sightings",
     "slots",
     "stops",
     "tallies",
@@ -202,6 +203,15 @@ exclusions = Table(
     Column("item_id", ForeignKey("items.id"), primary_key=True),
     Column("why", String(12), nullable=False),
     Column("since", BigInteger, nullable=False),
+)
+
+#: What a person was shown of a sample whose seat they lost: the other half of it may not be theirs.
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("person_id", ForeignKey("people.id"), primary_key=True),
+    Column("item_id", ForeignKey("items.id"), primary_key=True),
+    Column("modality", SmallInteger, primary_key=True),
 )
 
 #: Strata that a person has opted out of: health data, too.

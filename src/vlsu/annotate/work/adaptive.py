@@ -17,6 +17,7 @@ from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.states import MODALITY_NUMBERS, OPEN, State
 from vlsu.annotate.store.tables import bins as bins_table
 from vlsu.annotate.store.tables import exclusions, items, opt_outs, people, slots
+from vlsu.annotate.work.sightings import barring, has_seen
 from vlsu.annotate.work.units import live_grades, votes_of
 from vlsu.policy import MODALITIES
 
@@ -69,7 +70,7 @@ def add_grade(connection: Connection, plan: Plan, item_id: int, modality: int) -
     if number is not None:
         _join_begun_seat(connection, plan, seats[number], unit[0], number)
         return True
-    if _spare_graders(connection, item_id, unit[0].bin) <= len(free):
+    if _spare_graders(connection, plan, item_id, unit[0]) <= len(free):
         return False
     _add(connection, plan, unit[0], max(seats) + 1, 0, State.FREE, None)
     return True
@@ -132,13 +133,14 @@ def _may_grade(item_id: int, bin_: int) -> tuple[Any, ...]:
     return people.c.role == "grader", people.c.paused_at.is_(None), comes, not_(kept), not_(out)
 
 
-def _spare_graders(connection: Connection, item_id: int, bin_: int) -> int:
+def _spare_graders(connection: Connection, plan: Plan, item_id: int, like: Row[Any]) -> int:
     """Graders who have no seat of a sample and could take one, joined already or invited."""
     has_seat = exists().where(slots.c.item_id == item_id, slots.c.owner_id == people.c.id)
-    language = connection.scalar(select(bins_table.c.language).where(bins_table.c.id == bin_))
+    seen = has_seen(people.c.id, item_id, barring(like.modality, disjoint=plan.disjoint))
+    language = connection.scalar(select(bins_table.c.language).where(bins_table.c.id == like.bin))
     code = (language or "").lower().partition("-")[0]
     found = connection.scalars(
-        select(people.c.languages).where(*_may_grade(item_id, bin_), not_(has_seat))
+        select(people.c.languages).where(*_may_grade(item_id, like.bin), not_(has_seat), not_(seen))
     )
     return sum(not reads or not code or code in reads.split(",") for reads in found)
 

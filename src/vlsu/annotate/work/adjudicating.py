@@ -109,7 +109,7 @@ def decide(
             dispute_id=dispute_id,
             person_id=person_id,
             policy_version=version,
-            decided_at=max(now, *seen_at),
+            decided_at=max([now, *seen_at]),
             live=True,
             **given,
         )

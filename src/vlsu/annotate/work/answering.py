@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, exists, insert, or_, select, update
 
 from vlsu.annotate.plan.answers import Answer, check_answer
 from vlsu.annotate.plan.settings import Plan
-from vlsu.annotate.store.states import State, is_state
+from vlsu.annotate.store.states import MODALITY_NUMBERS, State, is_state
 from vlsu.annotate.store.tables import (
     adjudications,
     bins,
@@ -27,6 +27,7 @@ from vlsu.annotate.work.leases import Lease
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_exposure, add_tally
 from vlsu.annotate.work.seats import exclude, lock_items, release_seats
+from vlsu.annotate.work.sightings import has_seen
 from vlsu.annotate.work.units import close_dispute, settle
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
@@ -42,7 +43,7 @@ __all__ = [
     "take_back",
 ]
 
-
+_PAIR = MODALITY_NUMBERS["joint"]
 # Statements of every answer, built once.
 _KNOWN = select(grades.c.id, grades.c.slot_id, grades.c.grade, grades.c.category).where(
     grades.c.person_id == bindparam("person"), grades.c.client_id == bindparam("client")
@@ -146,7 +147,8 @@ def take_back(connection: Connection, plan: Plan, person_id: int, now: int) -> L
         now: Milliseconds.
 
     Raises:
-        AnnotationError: There is none, it was taken back already, or an adjudicator has decided.
+        AnnotationError: There is none, it was taken back already, an adjudicator has decided, or
+            it is of a part whose pair was before the grader since.
     """
     person = locked_person(connection, person_id)
     last = connection.execute(
@@ -175,6 +177,9 @@ def take_back(connection: Connection, plan: Plan, person_id: int, now: int) -> L
     slot = connection.execute(
         select(slots).where(slots.c.id == last.slot_id).with_for_update()
     ).one()
+    if slot.modality != _PAIR and _has_seen_pair(connection, slot):
+        # They would no longer judge the part by itself.
+        raise AnnotationError("the last grade can no longer be taken back: its pair came since")
     _next_of_seat(connection, slot, State.KEPT, State.WAITING, None)
     _next_of_seat(connection, slot, State.LEASED, State.WAITING, None)
     token, until = secrets.token_hex(16), now + plan.order.lease_minutes * 60_000
@@ -193,6 +198,18 @@ def take_back(connection: Connection, plan: Plan, person_id: int, now: int) -> L
         modality=MODALITIES[slot.modality],
         until=until,
     )
+
+
+def _has_seen_pair(connection: Connection, slot: Row[Any]) -> bool:
+    """Whether the pair was before a slot's owner, in their seat or in one that they left."""
+    in_seat = exists().where(
+        slots.c.item_id == slot.item_id,
+        slots.c.seat == slot.seat,
+        slots.c.modality == _PAIR,
+        slots.c.leased_at.is_not(None),
+    )
+    left = has_seen(slot.owner_id, slot.item_id, [_PAIR])
+    return bool(connection.scalar(select(or_(in_seat, left))))
 
 
 def skip(

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from vlsu.annotate.plan.drawing import SPAN
 from vlsu.annotate.store.states import State, is_state
 from vlsu.annotate.store.tables import exclusions, items, slots
+from vlsu.annotate.work.sightings import has_seen
 
 __all__ = ["CANDIDATES", "Wanted", "lease"]
 
@@ -50,6 +51,7 @@ class Wanted:
         person: The grader.
         modality: Its number.
         kept: Whether of the seats that are theirs already, or of free ones.
+        barring: Modalities that they may not have seen of a sample whose free seat they take.
         hard: Which hardness is possible.
         bins: Those they may see; `None` for all.
         avoid_items: Samples they have just seen.
@@ -60,6 +62,7 @@ class Wanted:
     person: int
     modality: int
     kept: bool
+    barring: Sequence[int]
     hard: tuple[bool, ...]
     bins: tuple[int, ...] | None
     avoid_items: Sequence[int]
@@ -92,6 +95,7 @@ def lease(
         "avoid_items": list(wanted.avoid_items),
         "avoid_clusters": list(wanted.avoid_clusters),
         "point": wanted.point,
+        "barring": list(wanted.barring),
         "new_token": token,
         "now": now,
         "until": until,
@@ -194,10 +198,12 @@ def _suits(state: State) -> Iterator[ColumnElement[bool]]:
     )
     if state is State.KEPT:
         return
-    # One seat of a sample for a person, and none of a sample that they are kept from.
+    # One seat of a sample for a person, and none of a sample that they are kept from, or that they
+    # have seen what they may not have seen of.
     own = slots.alias("own")
     person = bindparam("person", type_=slots.c.owner_id.type)
     yield not_(exists().where(own.c.item_id == slots.c.item_id, own.c.owner_id == person))
     yield not_(
         exists().where(exclusions.c.item_id == slots.c.item_id, exclusions.c.person_id == person)
     )
+    yield not_(has_seen(person, slots.c.item_id, bindparam("barring", expanding=True)))

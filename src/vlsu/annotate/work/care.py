@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, func, or_, select, update
 
 from vlsu.annotate.plan.settings import Bounds, Plan
-from vlsu.annotate.store.tables import exclusions, exposures, grades, opt_outs, people, tallies
+from vlsu.annotate.store.tables import (
+    exclusions,
+    exposures,
+    grades,
+    opt_outs,
+    people,
+    sightings,
+    tallies,
+)
 from vlsu.annotate.work.days import DAY_MS, MINUTE_MS, Seen, seen_on
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.people import pause
@@ -168,6 +176,7 @@ def stop_taking_part(connection: Connection, plan: Plan, person_id: int, now: in
     """
     pause(connection, plan, person_id, now, by=person_id)
     _delete(connection, person_id)
+    connection.execute(delete(sightings).where(sightings.c.person_id == person_id))
     log(connection, now, person_id, "leave", f"person {person_id}")
 
 
@@ -215,6 +224,7 @@ def forget(
     done = _delete(connection, None)
     if not done.opt_outs and not done.skips:
         return None
+    connection.execute(delete(sightings))  # of what was skipped, too
     working = select(people.c.id).where(people.c.role == "grader", people.c.paused_at.is_(None))
     for person in connection.scalars(working.order_by(people.c.id)).all():
         pause(connection, plan, person, now)

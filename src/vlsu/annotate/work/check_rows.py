@@ -11,11 +11,10 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, select,
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.tables import bins, checks, exclusions, items
 from vlsu.annotate.work.leases import CHECK, Lease
-from vlsu.annotate.work.seats import exclude, lock_items
+from vlsu.annotate.work.seats import KEPT_FOR_CHECK, exclude, lock_items
 from vlsu.policy import MODALITIES
 
 __all__ = [
-    "KEPT_FOR_CHECK",
     "answered_checks",
     "extend_checks",
     "forget_exclusion",
@@ -26,8 +25,6 @@ __all__ = [
     "withdraw",
 ]
 
-#: Why a sample is kept from a grader while a check shows it, and for good with a disjoint plan.
-KEPT_FOR_CHECK = "check"
 
 # Statements of every request, built once.
 _OPEN = (

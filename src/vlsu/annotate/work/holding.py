@@ -13,6 +13,7 @@ from vlsu.annotate.store.states import State, is_state
 from vlsu.annotate.store.tables import items, slots
 from vlsu.annotate.work.check_rows import extend_checks
 from vlsu.annotate.work.leases import CHECK, SLOT, Held
+from vlsu.annotate.work.sightings import record_sightings
 
 __all__ = ["Named", "extend_leases", "held_by", "name_of", "sweep"]
 
@@ -107,16 +108,22 @@ def sweep(connection: Connection, now: int) -> int:
         How many slots; a bounded number, so call it again if there were any.
     """
     overdue = (
-        select(slots.c.id)
+        select(slots.c.id, slots.c.owner_id, slots.c.item_id, slots.c.modality, slots.c.place)
         .where(is_state(State.LEASED), slots.c.lease_until < now)
         .order_by(slots.c.lease_until)
         .limit(_SWEPT)
         .with_for_update(skip_locked=True)
     )
+    found = connection.execute(overdue).all()
+    if not found:
+        return 0
+    record_sightings(
+        connection, ((row.owner_id, row.item_id, row.modality) for row in found if row.place == 0)
+    )
     begun = slots.c.place > 0
     done = connection.execute(
         update(slots)
-        .where(slots.c.id.in_(overdue.scalar_subquery()), is_state(State.LEASED))
+        .where(slots.c.id.in_([row.id for row in found]), is_state(State.LEASED))
         .values(
             state=case((begun, int(State.KEPT)), else_=int(State.FREE)),
             owner_id=case((begun, slots.c.owner_id), else_=None),

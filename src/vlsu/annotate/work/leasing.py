@@ -26,6 +26,7 @@ from vlsu.annotate.work.checks import Circumstances, hidden_check
 from vlsu.annotate.work.days import Seen, only_lighter, seen_on, working_since
 from vlsu.annotate.work.holding import Named, extend_leases, held_by, name_of, sweep
 from vlsu.annotate.work.leases import CHECK, SLOT, Held, Lease
+from vlsu.annotate.work.sightings import barring
 from vlsu.annotate.work.training import Trained, training_item
 from vlsu.policy import MODALITIES
 
@@ -236,6 +237,7 @@ def _draw(
                     person=person.id,
                     modality=modality,
                     kept=kept,
+                    barring=barring(modality, disjoint=plan.disjoint),
                     hard=hard,
                     bins=about.allowed[modality],
                     avoid_items=sorted(about.near_items) if apart else (),

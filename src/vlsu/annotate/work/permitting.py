@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, union_all
 
 from vlsu.annotate.plan.settings import Plan
 from vlsu.annotate.store.states import MODALITY_NUMBERS, OPEN, State
-from vlsu.annotate.store.tables import checks, exclusions, grades, items, slots
-from vlsu.annotate.work.check_rows import KEPT_FOR_CHECK
+from vlsu.annotate.store.tables import checks, exclusions, grades, items, sightings, slots
+from vlsu.annotate.work.seats import KEPT_FOR_CHECK
 
 __all__ = ["Unit", "may_show", "permitted"]
 
@@ -139,7 +139,10 @@ def permitted(
     graded = select(grades.c.item_id, grades.c.modality).where(
         grades.c.person_id == person_id, grades.c.item_id.in_(numbers)
     )
-    for item, modality in connection.execute(graded):
+    lost = select(sightings.c.item_id, sightings.c.modality).where(
+        sightings.c.person_id == person_id, sightings.c.item_id.in_(numbers)
+    )
+    for item, modality in connection.execute(union_all(graded, lost)):
         seen.setdefault(item, set()).add(modality)
     shown = select(checks).where(checks.c.person_id == person_id, checks.c.item_id.in_(numbers))
     busy: set[int] = set()

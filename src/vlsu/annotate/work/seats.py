@@ -18,8 +18,10 @@ from vlsu.annotate.store.tables import (
     slots,
 )
 from vlsu.annotate.work.records import insert_into
+from vlsu.annotate.work.sightings import record_seat
 
 __all__ = [
+    "KEPT_FOR_CHECK",
     "exclude",
     "lock_items",
     "release_absent",
@@ -35,6 +37,11 @@ _LOCK = (
     .with_for_update(key_share=True)
 )
 _PAIR = MODALITY_NUMBERS["joint"]
+#: Why a sample is kept from a grader while a check shows it, and for good with a disjoint plan.
+KEPT_FOR_CHECK = "check"
+#: All reasons, what lasts longest last: they have seen its pair, skipped it (until health data are
+#: deleted), their grades of it were set aside.
+_REASONS = (KEPT_FOR_CHECK, "seen", "skip", "set_aside")
 #: Slots of absent graders that one call gives to others.
 _RELEASED = 1000
 
@@ -48,11 +55,21 @@ def lock_items(connection: Connection, numbers: Iterable[int]) -> None:
 
 
 def exclude(connection: Connection, person_id: int, item_id: int, why: str, now: int) -> None:
-    """Never offer a sample to a person again."""
-    statement = insert_into(connection.dialect.name, exclusions).values(
-        person_id=person_id, item_id=item_id, why=why, since=now
+    """Never offer a sample to a person again.
+
+    Of two reasons the one that lasts longer is kept.
+    """
+    values = {"person_id": person_id, "item_id": item_id, "why": why, "since": now}
+    weaker = _REASONS[: _REASONS.index(why)]
+    connection.execute(
+        insert_into(connection.dialect.name, exclusions)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=[exclusions.c.person_id, exclusions.c.item_id],
+            set_={"why": why, "since": now},
+            where=exclusions.c.why.in_(weaker),
+        )
     )
-    connection.execute(statement.on_conflict_do_nothing())
 
 
 def release_seats(
@@ -116,7 +133,7 @@ def reopen_slots(
         stay = [row for row in of_seat if row not in left]
         _stay(connection, owner, stay, {row.id for row in opened})
         if left:
-            _leave(connection, plan, rows, left)
+            _leave(connection, plan, item_id, rows, left)
 
 
 def _is_away(connection: Connection, person_id: int, item_id: int) -> bool:
@@ -213,7 +230,7 @@ def _vacate_one(
     left = [row for row in of_seat if row.state in OPEN or (done and row.state == State.DONE)]
     if not left:
         return 0
-    _leave(connection, plan, rows, left)
+    _leave(connection, plan, item_id, rows, left)
     return sum(row.owner_id == person_id for row in left)
 
 
@@ -230,16 +247,20 @@ def _slots_of(connection: Connection, item_id: int) -> Sequence[Any]:
     ).all()
 
 
-def _leave(connection: Connection, plan: Plan, rows: Sequence[Any], left: Sequence[Any]) -> None:
+def _leave(
+    connection: Connection, plan: Plan, item_id: int, rows: Sequence[Any], left: Sequence[Any]
+) -> None:
     """Free some slots of one seat for somebody else.
 
     Args:
         connection: In a transaction that writes.
         plan: Of the project.
-        rows: All slots of the sample.
+        item_id: The sample.
+        rows: All its slots.
         left: Those that leave their seat.
     """
     seat = left[0].seat
+    record_seat(connection, item_id, (row for row in rows if row.seat == seat))
     others = [row for row in rows if row.seat != seat]
     joined = _free_seat_without(others, {row.modality for row in left}, disjoint=plan.disjoint)
     if joined:
