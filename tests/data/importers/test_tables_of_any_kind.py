@@ -303,6 +303,34 @@ def test_a_mutated_file_is_read_or_refused_in_one_line(
     assert "Darf ich" not in said
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        '"Darf ich das?",safe,a.jpg',
+        '"Darf ich das wirklich alles tun",1',
+        '{"id":1;"text":"Darf ich das?"},b',
+        "Darf ich nun das wirklich alles tun\tund wann",
+    ],
+)
+@pytest.mark.parametrize("map", [{}, {"Frage": "text"}])
+@pytest.mark.parametrize("importer", ["csv", "vlsu"])
+def test_content_where_names_are_expected_is_in_no_message(
+    row: str, map: dict[str, str], importer: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(f"{row}\n{row}\n", encoding="utf-8")
+    with pytest.raises((DataError, UsageError)) as caught:
+        import_dataset(importer, file, tmp_path / "out", map=map)
+    assert "Darf" not in str(caught.value)
+
+
+def test_names_of_columns_are_in_the_message_that_one_is_missing(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("nr,what was asked,Is the image safe?\n1,x,y\n", encoding="utf-8")
+    with pytest.raises(DataError, match="found: nr, what was asked, Is the image safe"):
+        import_dataset("csv", file, tmp_path / "out")
+
+
 # --- Exports
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vlsu.annotate.exchange.incoming import FIELDS, Incoming, Reader, Refused
 from vlsu.data.grades.columns import CATEGORY, GRADE, GRADER, ITEM, MODALITY
-from vlsu.data.tables import Broken, Record, Table, find_column, listing, normalise
+from vlsu.data.tables import Broken, Record, Table, columns_found, find_column, normalise
 from vlsu.errors import DataError
 
 __all__ = ["read_table"]
@@ -50,7 +50,7 @@ def read_table(
         if field not in places:
             raise DataError(
                 f"{path}: no column for the {field}; name it with --map COLUMN={field}; "
-                f"found: {listing(table.header)}"
+                f"found: {columns_found(table.header)}"
             )
     for each in table.records():
         if isinstance(each, Record):

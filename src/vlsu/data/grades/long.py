@@ -10,7 +10,7 @@ import polars as pl
 
 from vlsu.data.grades.answers import Answer, given, mostly_in, read_list
 from vlsu.data.grades.exports import Export
-from vlsu.data.tables import LINE, listing, normalise
+from vlsu.data.tables import LINE, columns_found, listing, normalise
 from vlsu.errors import DataError
 
 __all__ = ["Responses", "choose_answer", "responses_of"]
@@ -120,7 +120,7 @@ def choose_answer(
     if not chosen:
         raise DataError(
             f"{where}: {what}, and no column that looks like the grade; name it with --grade; "
-            f"columns: {listing(header)}"
+            f"columns: {columns_found(header)}"
         )
     names = listing([answer.name for answer in chosen])
     raise DataError(f"{where}: {what}; the grade may be {names}: say which with --grade")

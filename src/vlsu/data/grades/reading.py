@@ -30,6 +30,7 @@ from vlsu.data.tables import (
     LINE,
     MissingWords,
     Table,
+    columns_found,
     find_column,
     listing,
     normalise,
@@ -182,7 +183,7 @@ class _File:
         if self._item is None:
             raise DataError(
                 f"{self._path}: no column for the item; name it with --item; "
-                f"found: {listing(self._header)}"
+                f"found: {columns_found(self._header)}"
             )
         kept = self._kept(export)
         graders = cells_of(kept, "grader", grader)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from vlsu.data.grades.answers import mostly_in
-from vlsu.data.tables import listing, normalise
+from vlsu.data.tables import columns_found, listing, normalise
 from vlsu.errors import DataError
 from vlsu.policy import MODALITIES
 
@@ -143,7 +143,7 @@ def find_graders(
         raise DataError(
             f"{where}: fewer than two graders found; {seen}a long file has columns item, grader "
             "and grade, a wide one a column a grader: name them with --graders A,B,...; columns: "
-            f"{listing(header)}"
+            f"{columns_found(header)}"
         )
     return graders
 

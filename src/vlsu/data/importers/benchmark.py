@@ -17,7 +17,7 @@ from vlsu.data.importers.tabular import broken_item, plain, split_image
 from vlsu.data.sample import Sample
 from vlsu.data.sources import Entry, SourceItem, open_source
 from vlsu.data.sources.folders import folder_source
-from vlsu.data.tables import listing, normalise
+from vlsu.data.tables import columns_found, normalise
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Severity
 
@@ -109,8 +109,8 @@ def entries(
     if missing:
         raise DataError(
             f"{path}: is not {benchmark}: no column {sorted(missing)[0]!r}; found "
-            f"{listing(source.columns)}; for other columns use the importers csv, jsonl, parquet "
-            "or hf with --map"
+            f"{columns_found(source.columns)}; for other columns use the importers csv, jsonl, "
+            "parquet or hf with --map"
         )
     return _checked(source.read(), frozenset(required))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from vlsu.data.importers.base import Note
 from vlsu.data.importers.record import FIELDS
-from vlsu.data.tables import find_column, listing, normalise
+from vlsu.data.tables import columns_found, find_column, normalise
 from vlsu.errors import DataError, UsageError
 from vlsu.registry import did_you_mean
 
@@ -53,7 +53,7 @@ def assign_fields(
     if not {"text", "image", "image_url", "image_sha256"} & taken:
         raise DataError(
             f"{where}: no column holds a text or an image; map one with "
-            f"--map COLUMN=text; found: {listing(header)}"
+            f"--map COLUMN=text; found: {columns_found(header)}"
         )
     notes = [
         Note(

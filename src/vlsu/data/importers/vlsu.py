@@ -19,7 +19,7 @@ from vlsu.data.importers.base import (
 from vlsu.data.importers.benchmark import find_files
 from vlsu.data.importers.croissant import about_croissant
 from vlsu.data.importers.csv import read_mapped
-from vlsu.data.tables import Table, listing, normalise, stripped
+from vlsu.data.tables import Table, columns_found, normalise, stripped
 from vlsu.errors import DataError, UsageError
 from vlsu.policy import Policy
 
@@ -65,7 +65,8 @@ def read_vlsu(path: Path, options: ImportOptions) -> Iterator[ImportItem | Sourc
         problem = "is there twice; remove one" if column in names else "is missing"
         raise DataError(
             f"{path}: line {table.header_line}: column {column!r} {problem}; "
-            f"found: {listing(table.header)}; for other columns use the importer 'csv' with --map"
+            f"found: {columns_found(table.header)}; for other columns use the importer 'csv' with "
+            "--map"
         )
     fields = {n: _FIELDS[name] for n, name in enumerate(names) if name in _FIELDS}
     fields |= {names.index(name): name for name in _ADDED if names.count(name) == 1}

@@ -5,7 +5,7 @@ words for missing values, `columns` finds columns by name, `spreadsheets` preven
 spreadsheets do to cells.
 """
 
-from vlsu.data.tables.columns import find_column, listing, normalise, split_names
+from vlsu.data.tables.columns import columns_found, find_column, listing, normalise, split_names
 from vlsu.data.tables.frames import LINE, mapped, read_frame, stripped, tally
 from vlsu.data.tables.missing import MissingWords
 from vlsu.data.tables.records import Blank, Broken, Record
@@ -22,6 +22,7 @@ __all__ = [
     "Record",
     "Row",
     "Table",
+    "columns_found",
     "escape_formula",
     "escaped_column",
     "find_column",

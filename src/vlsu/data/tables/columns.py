@@ -8,10 +8,18 @@ from collections.abc import Sequence
 from vlsu.errors import DataError
 from vlsu.registry import did_you_mean
 
-__all__ = ["find_column", "listing", "normalise", "split_names"]
+__all__ = ["columns_found", "find_column", "listing", "normalise", "split_names"]
 
 #: Maximum names, and characters of a name, in a message.
 _MAX_NAMES, _MAX_NAME_LENGTH = 20, 60
+#: Maximum words of a column's name: what has more may be a text.
+_MAX_WORDS = 5
+#: What stands in a row, not among names: a number, a file, an address, a grade, a piece of JSON.
+_VALUE = re.compile(
+    r"[+-]?[\d.,]+|.+\.(jpe?g|png|webp|gif|bmp)|https?://.+|data:.+|safe|borderline|unsafe|.*[{}\[\]].*"
+    r"|.*\".+\".*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def normalise(column: str) -> str:
@@ -24,6 +32,33 @@ def listing(names: Sequence[str]) -> str:
     shown = ", ".join(_short(name) for name in names[:_MAX_NAMES])
     more = len(names) - _MAX_NAMES
     return f"{shown} and {more:,} more" if more > 0 else shown or "none"
+
+
+def columns_found(header: Sequence[str]) -> str:
+    """A file's columns, for the message that one is missing.
+
+    The first line of a file without a header is a row, whose content no message shows: it is called
+    a row where it looks like one, and of what is longer than names are only the length is told.
+
+    Example:
+        >>> columns_found(["id", "the query", "How does falling from up there feel"])
+        'id, the query, a text of 35 characters'
+        >>> columns_found(["I wonder", "roof.jpg", "safe"])
+        '3 values that look like those of a row; give the file a first line with names of columns'
+    """
+    if any(_VALUE.fullmatch(name.strip()) for name in header):
+        return (
+            f"{len(header)} values that look like those of a row; give the file a first line with "
+            "names of columns"
+        )
+    return listing([_named(name) for name in header])
+
+
+def _named(name: str) -> str:
+    """A column's name, or how long it is if it may be a text."""
+    if len(name.split()) <= _MAX_WORDS and len(name) <= _MAX_NAME_LENGTH:
+        return name
+    return f"a text of {len(name):,} characters"
 
 
 def find_column(header: Sequence[str], wanted: str, where: str, option: str) -> int:
@@ -45,7 +80,10 @@ def find_column(header: Sequence[str], wanted: str, where: str, option: str) -> 
     if len(found) == 1:
         return found[0]
     if not found:
-        near = did_you_mean(wanted, [name for name in header if name])
+        named = [name for name in header if name and _named(name) == name]
+        near = did_you_mean(wanted, named)
+        if not near.startswith("did you mean"):
+            near = f"found: {columns_found(header)}"
         raise DataError(f"{where}: no column {_short(wanted)!r} ({option}); {near}")
     spelt = list(dict.fromkeys(header[n] for n in found))
     if len(spelt) == 1:

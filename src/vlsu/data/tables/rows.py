@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlsu.data.tables.columns import listing, normalise
+from vlsu.data.tables.columns import columns_found, normalise
 from vlsu.data.tables.records import Broken, Record
 from vlsu.data.tables.table import Table
 from vlsu.errors import DataError
@@ -61,7 +61,7 @@ def read_rows(
         places[name] = n
     for column in required:
         if column not in places:
-            raise DataError(f"{source}: no column {column!r}; found {listing(table.header)}")
+            raise DataError(f"{source}: no column {column!r}; found {columns_found(table.header)}")
     return _rows(table, wanted, places)
 
 
