@@ -104,7 +104,13 @@ def foreign(suffix):
     pl.DataFrame({"id": ["a"], "text": ["mine"]}).write_parquet(table)
     fitting = {"png": [picture.getvalue()], "parquet": [table.getvalue()]}
     texts = FOREIGN.get("html" if suffix == "htm" else suffix, [])
-    return [b"mine\n", bytes(range(256)), *fitting.get(suffix, []), *map(str.encode, texts)]
+    return [
+        b"mine\n",
+        bytes(range(256)),
+        b"x" * 200_000,
+        *fitting.get(suffix, []),
+        *map(str.encode, texts),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -311,6 +317,25 @@ def test_entries_of_other_works_are_kept_beside_those_of_datasets(place):
     references.write_bytes(datasets + b"@article{me2026,\n  title = {Mine},\n}\n")
     said = refused(place, line, "T/references.bib")
     assert "is no list of references written by vlsu" in said
+
+
+def test_what_a_run_has_made_meanwhile_is_not_replaced_by_its_trace(place):
+    line = [
+        "run",
+        "understanding",
+        "D",
+        "--model",
+        "baseline/majority",
+        "--out",
+        "N",
+        "--store",
+        "new",
+        "--trace",
+        "new",
+    ]
+    said = vlsu(*line, cwd=place).stderr
+    assert "new: already exists and is no trace of a run written by vlsu" in said
+    vlsu("store", "verify", "new", cwd=place)
 
 
 @pytest.mark.parametrize("option", [*FILES, *NEW_FILES])

@@ -31,12 +31,12 @@ _MARKDOWN = Kind.beginning(
     "report",
     re.compile(
         # a run's report, one of several runs, one of guards
-        rb"##? [^\r\n]+ on [^\r\n]+, " + _DATE + rb"\r?\n\r?\n.*?\n" + _PIPES + rb"|"
+        rb"##? [^\r\n]+, " + _DATE + rb"\r?\n\r?\n.*?\n" + _PIPES + rb"|"
         rb"# Guards on (?:pairs|images|texts) of [^\r\n]+\r?\n\r?\n- ",
         re.DOTALL,
     ),
 )
-_STRING = rb'"(?:[^"\\]|\\.)*"'
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _JSON = Kind.beginning(
     "report",
     re.compile(
@@ -68,7 +68,7 @@ _PNG = Kind.beginning(
     ),
 )
 
-_ENTRY = re.compile(rb"^\s*@\s*\w+\s*[{(]\s*([^\s,]*)", re.MULTILINE)
+_ENTRY = re.compile(rb"^[ \t]*@\s*\w+\s*[{(]\s*([^\s,]*)", re.MULTILINE)
 _OWN_ENTRY = re.compile(
     rb"^@misc\{([a-z0-9-]+),\r?\n  (?:author|key) = \{.*\},\r?\n  title = \{\{.*\}\},\r?\n",
     re.MULTILINE,
@@ -128,7 +128,10 @@ def _same_head(path: Path, text: str) -> bool:
     """Whether a table begins as this one, or has a rate as this package writes it."""
     with open_binary(path) as file:
         head = file.readline(_MOST).decode(errors="replace").rstrip("\r\n")
-    names = next(csv.reader([head]), [])
+    try:
+        names = next(csv.reader([head]), [])
+    except csv.Error:
+        return False
     rates = zip(names, names[1:], names[2:], strict=False)
     return head == text.partition("\n")[0] or any(
         (low, high) == (f"{name} low", f"{name} high") for name, low, high in rates

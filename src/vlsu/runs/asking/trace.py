@@ -25,7 +25,7 @@ import orjson
 
 from vlsu._folders import Kind, require_folder_of, require_replaceable
 from vlsu._version import __version__
-from vlsu.errors import RunError
+from vlsu.errors import RunError, UsageError
 from vlsu.runs.folder import write_atomically
 
 __all__ = ["LANES", "READER", "RUN", "STORE", "WARMING", "Trace"]
@@ -193,8 +193,9 @@ class Trace:
             events = [*self._names(), *(each for event in self._events for each in _json(event))]
         tree = {"displayTimeUnit": "ms", "otherData": about, "traceEvents": events}
         try:
+            require_replaceable(self.path, "--trace", TRACE)  # what the run has made is kept too
             write_atomically(self.path, orjson.dumps(tree))
-        except RunError as error:
+        except (RunError, UsageError) as error:
             _log.warning("--trace %s", error)
 
     def _names(self) -> Iterator[dict[str, object]]:
