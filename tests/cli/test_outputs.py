@@ -5,6 +5,8 @@ The options are found by walking the command line, so that a new one must be put
 
 import io
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -317,6 +319,17 @@ def test_entries_of_other_works_are_kept_beside_those_of_datasets(place):
     references.write_bytes(datasets + b"@article{me2026,\n  title = {Mine},\n}\n")
     said = refused(place, line, "T/references.bib")
     assert "is no list of references written by vlsu" in said
+
+
+def test_answers_beside_a_calibration_go_into_no_other_file(place):
+    line = ("judge", "validate", "labels.csv", "--judge", "judge/offline", "--out", "new.json")
+    beside = place / "new.json.sqlite"
+    with closing(sqlite3.connect(beside)) as database:
+        database.execute("CREATE TABLE mine (value TEXT)")
+    for content in (beside.read_bytes(), b"mine\n"):
+        beside.write_bytes(content)
+        said = refused(place, line, beside.name)
+        assert "is no store of responses written by vlsu" in said
 
 
 def test_what_a_run_has_made_meanwhile_is_not_replaced_by_its_trace(place):

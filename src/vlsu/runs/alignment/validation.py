@@ -37,6 +37,7 @@ from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress, require_progress
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.stop import Stop, StopReason
+from vlsu.runs.store.recognition import may_be_store
 from vlsu.runs.store.store import ResponseStore
 from vlsu.tasks import TaskRequest
 
@@ -103,6 +104,8 @@ def validate_judge(
     name = re.sub(r"[^\w.-]+", "-", model.spec)
     file = Path(out) if out else source.with_name(f"{source.stem}.{name}.calibration.json")
     require_replaceable(file, "--out", Kind("calibration", _is_calibration))
+    responses = file.with_name(f"{file.name}.sqlite")
+    require_replaceable(responses, "--out", Kind("store of responses", may_be_store))
     asked = Judge.of(model)
     if "refusal" not in asked.task.gives:
         raise UsageError(
@@ -110,7 +113,7 @@ def validate_judge(
             "measured against labels of refusal"
         )
     planned = [_planned(row, asked) for row in rows]
-    store = ResponseStore(file.with_name(f"{file.name}.sqlite"))
+    store = ResponseStore(responses)
 
     async def work() -> Stop | None:
         keys = {each.key for each in planned}
