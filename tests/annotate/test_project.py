@@ -8,9 +8,10 @@ import stat
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from tests.conftest import make_dataset
 from tests.support.annotating import START, answer_to, join_graders, rows
@@ -21,8 +22,17 @@ from vlsu.annotate.projects.creating import create
 from vlsu.annotate.projects.folder import SECRETS_FILE, read
 from vlsu.annotate.projects.project import open_project
 from vlsu.annotate.projects.status import status
-from vlsu.annotate.store.database import Database, database_url, shown
-from vlsu.annotate.store.tables import bins, gold, items, metadata, policy_versions, slots
+from vlsu.annotate.store.database import Database, alembic_config, database_url, shown
+from vlsu.annotate.store.tables import (
+    bins,
+    gold,
+    grades,
+    items,
+    metadata,
+    policy_versions,
+    slots,
+)
+from vlsu.annotate.work.leasing import Lease
 from vlsu.data import Sample, load, write_dataset
 from vlsu.errors import AnnotationError, DataError, VlsuError
 from vlsu.policy import Severity, default_policy
@@ -406,3 +416,21 @@ def test_disjoint_grading_says_how_many_graders_it_needs(tmp_path):
     plan = Plan(graders={"image": 1, "text": 2, "joint": 3}, regrade=0.0, disjoint=True)
     (note,) = [n for n in create(tmp_path / "p", dataset, plan, now=START).notes if "needed" in n]
     assert note.startswith("at least 5 graders are needed")  # two for the parts, three for pairs
+
+
+def test_a_project_of_the_first_version_is_migrated_and_gone_on_with(tmp_path, new_project):
+    project = new_project()
+    (ada,) = join_graders(project, "Ada")
+    project.submit(ada, answer_to(project.next_item(ada)))
+
+    def downgrade(connection: Connection) -> None:
+        command.downgrade(alembic_config(connection), "v0001")
+
+    project.database.write(downgrade)
+    with open_project(tmp_path / "project") as again:
+        assert len(rows(again, grades)) == 1
+        lease = again.next_item(ada)
+        assert isinstance(lease, Lease)
+        again.skip(ada, lease)
+        with again.database.read() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []

@@ -278,7 +278,7 @@ def test_tables_lines_and_texts_are_cleaned_and_hold_no_markup(capsys):
 
 
 def test_a_table_that_goes_to_no_terminal_is_as_wide_as_was_asked_for(capsys, monkeypatch):
-    widths = {"": 120, "nonsense": 120, "400": 400, "60": 60}
+    widths = {"": 120, "nonsense": 120, "400": 400, "80": 120}
     for columns, width in widths.items():
         monkeypatch.setenv("COLUMNS", columns)
         print_table("", ("long", "b"), [("x" * 1000, 1)])

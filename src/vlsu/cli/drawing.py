@@ -30,14 +30,18 @@ if TYPE_CHECKING:
 
 __all__ = ["RunBar", "counter", "print_table"]
 
-#: Width of tables that do not go to a terminal, in characters, where ``COLUMNS`` sets none.
+#: Least width of tables that do not go to a terminal, in characters; ``COLUMNS`` can make it more.
+#: Not less, as a program that uses readline sets it to 80 for all that it starts.
 WIDTH = 120
 
 
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    known = stream.isatty() or os.environ.get("COLUMNS", "").isdecimal()
-    return Console(stderr=stderr, highlight=False, width=None if known else WIDTH, soft_wrap=False)
+    told = os.environ.get("COLUMNS", "")
+    width = max(WIDTH, int(told) if told.isdecimal() else 0)
+    return Console(
+        stderr=stderr, highlight=False, width=None if stream.isatty() else width, soft_wrap=False
+    )
 
 
 def print_table(
