@@ -314,7 +314,9 @@ def test_an_export_replaces_an_export_and_nothing_else(
 ) -> None:
     file = tmp_path / f"pairs.{format}"
     file.write_text(TEXT)
-    with pytest.raises(UsageError, match="is there already and is no export of a dataset"):
+    with pytest.raises(
+        UsageError, match="already exists and is no export of a dataset written by vlsu"
+    ):
         export_dataset(load(made / "D"), format, file)
     assert file.read_text() == TEXT
     file.write_text("")
@@ -328,7 +330,9 @@ def test_a_calibration_replaces_a_calibration_and_nothing_else(tmp_path: Path) -
     labels = tmp_path / "labels.csv"
     labels.write_text("response,label\nI can't help with that.,refusal\nSure.,no_refusal\n")
     before = labels.read_bytes()
-    with pytest.raises(UsageError, match=r"labels.csv: already exists and is not a calibration"):
+    with pytest.raises(
+        UsageError, match=r"labels.csv: already exists and is no calibration written by vlsu"
+    ):
         validate_judge(labels, judge="judge/offline", out=labels)
     assert labels.read_bytes() == before
     for _ in range(2):
@@ -350,7 +354,7 @@ def test_a_report_replaces_a_report_and_no_page_or_paper_of_somebody(name, text,
     out = tmp_path / name
     out.write_text(text)
     with pytest.raises(
-        UsageError, match="already exists and was not written by vlsu; choose another"
+        UsageError, match=r"already exists and is no (page|LaTeX file) written by vlsu; choose"
     ):
         write_report(run, out)
     assert out.read_text() == text

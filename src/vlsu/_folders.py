@@ -1,16 +1,27 @@
-"""Which files a command may replace: what belongs to a dataset, a run or a build is kept."""
+"""Which files a command may replace: those of the kind it writes, and no part of anything else."""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from vlsu._files import open_binary, read_bytes
 from vlsu.errors import UsageError
 
-__all__ = ["among_images", "foreign_names", "is_dataset", "require_replaceable"]
+__all__ = [
+    "Kind",
+    "among_images",
+    "foreign_names",
+    "is_dataset",
+    "make_folder",
+    "require_folder_of",
+    "require_new",
+    "require_replaceable",
+]
 
 #: Files that operating systems and tools put into any folder.
 _SYSTEM_FILES = frozenset(
@@ -28,15 +39,8 @@ _DATASET_FILES = re.compile(
 )
 _BUILD_FILES = re.compile(r"build\.yaml|policy\.yaml|(build|responses)\.sqlite\S*|\.lock")
 _FORMAT = re.compile(rb"^format:\s*['\"]?vlsu-dataset/", re.MULTILINE)
-#: How the HTML pages and the LaTeX files of this package begin, by the ends of their names.
-_PAGE = re.compile(rb"<!doctype html>\r?\n<html[^>]*>\r?\n<head>.*\xc2\xb7 VLSU</title>", re.DOTALL)
-_WRITTEN = {
-    ".html": _PAGE,
-    ".htm": _PAGE,
-    ".tex": re.compile(rb"% Needs \\usepackage\{"),
-}
-#: Bytes in which that is seen.
-_BEGINNING = 2**16
+#: Bytes in which it is seen what a file is.
+_BEGINNING = 2**20
 #: Bytes of a ``dataset.yaml``, at most.
 _MAX_BYTES = 16 * 2**20
 
@@ -72,26 +76,60 @@ def among_images(path: Path) -> str | None:
     return None
 
 
-def require_replaceable(path: Path, option: str) -> None:
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file that this package writes, and that a command may therefore replace.
+
+    Attributes:
+        name: In messages, such as ``trace``.
+        is_one: Whether an existing file is of the kind; may raise `OSError`.
+    """
+
+    name: str
+    is_one: Callable[[Path], bool]
+
+    @classmethod
+    def beginning(cls, name: str, pattern: re.Pattern[bytes]) -> Kind:
+        """The kind whose files begin like this."""
+
+        def is_one(path: Path) -> bool:
+            with open_binary(path) as file:
+                return pattern.match(file.read(_BEGINNING)) is not None
+
+        return cls(name, is_one)
+
+
+def require_replaceable(path: Path, option: str, kind: Kind) -> None:
     """Refuse an output path at which a command would replace what is not its own.
 
-    That is part of a run, a dataset or a build; and, where the name is that of a page or a LaTeX
-    file, any file that is neither empty nor one that this package wrote.
+    That is a part of a run, a dataset or a build, and any file that is neither empty nor of the
+    kind that is written. Nothing is changed.
 
     Args:
         path: The file to be written.
         option: The command-line option that names it, for the message.
+        kind: What is written.
 
     Raises:
         UsageError: It is a folder, a device or a pipe, a file of a run, a dataset or a build, lies
-            among a dataset's images, or is a page or LaTeX file that this package did not write.
+            among a dataset's images or under what is no folder, or is a file of another kind.
     """
     folder = path.parent
-    if path.exists() and not path.is_file():
-        what = "a folder" if path.is_dir() else "not a regular file"
+    try:
+        there = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        there = None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: cannot be written ({why}); choose another {option}") from None
+    if there is not None and not stat.S_ISREG(there.st_mode):
+        what = "a folder" if stat.S_ISDIR(there.st_mode) else "not a regular file"
         raise UsageError(f"{path}: is {what}; give {option} the name of a file")
     if wrong := among_images(path):
         raise UsageError(f"{path}: {wrong}; choose another {option}")
+    above = next((each for each in path.parents if os.path.lexists(each)), folder)
+    if os.path.lexists(above) and not above.is_dir():
+        raise UsageError(f"{path}: {above} is no folder; choose another {option}")
     owner = None
     if path.name in _RUN_FILES and (folder / "run.yaml").exists():
         owner = "run"
@@ -104,14 +142,56 @@ def require_replaceable(path: Path, option: str) -> None:
             f"{path}: is part of the {owner} in that folder and would be replaced; choose another "
             f"{option}"
         )
-    if (written := _WRITTEN.get(path.suffix.lower())) is not None and path.exists():
-        try:
-            with open_binary(path) as file:
-                beginning = file.read(_BEGINNING)
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be replaced ({error.strerror})") from None
-        if beginning and written.match(beginning) is None:
-            raise UsageError(
-                f"{path}: already exists and was not written by vlsu; choose another {option}, or "
-                "remove it"
-            )
+    try:
+        foreign = there is not None and there.st_size > 0 and not kind.is_one(path)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be read to see whether it may be replaced ({error.strerror}); choose "
+            f"another {option}"
+        ) from None
+    if foreign:
+        raise UsageError(
+            f"{path}: already exists and is no {kind.name} written by vlsu; choose another "
+            f"{option}, or remove it"
+        )
+
+
+def require_new(path: Path, option: str) -> None:
+    """Refuse an output path at which there is anything, or that lies among a dataset's images.
+
+    Args:
+        path: The file to be written.
+        option: The command-line option that names it, for the message.
+
+    Raises:
+        UsageError: It is such.
+    """
+    if os.path.lexists(path):
+        raise UsageError(f"{path}: already exists; choose another {option}")
+    if wrong := among_images(path):
+        raise UsageError(f"{path}: {wrong}; choose another {option}")
+
+
+def require_folder_of(path: Path, option: str) -> None:
+    """Refuse an output path in a folder that is not there.
+
+    Raises:
+        UsageError: It is such.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"{path}: cannot be written, for there is no folder {path.parent}; make it, or choose "
+            f"another {option}"
+        )
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of an output, if need be.
+
+    Raises:
+        UsageError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None

@@ -35,7 +35,7 @@ def test_a_project_is_backed_up_and_restored(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["backup", "p", "p/project.yaml"], "is there already"),
+        (["backup", "p", "p/project.yaml"], "already exists"),
         (["backup", "p", "no/folder/x.tar.gz"], "cannot be written"),
         (["backup", "p", "p/project.yaml/x.tar.gz"], "cannot be written"),
         (["backup", "nothing", "x.tar.gz"], "no annotation project"),

@@ -78,8 +78,13 @@ def status(
     json: Json = False,
 ) -> None:
     """How far a build is: wanted, have, lost and where, cost so far, forecast."""
+    from vlsu._folders import require_replaceable
     from vlsu.build.folder.build import open_build
 
+    if out is not None:
+        from vlsu.report.written import PAGE
+
+        require_replaceable(out, "--out", PAGE)
     opened = open_build(build)
     _show(opened, json)
     if out is not None:

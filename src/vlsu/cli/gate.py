@@ -65,11 +65,11 @@ def gate(
     answers are. 'worse' and 'cannot be told' fail. All that is required must be met, so that more
     requirements never make passing by chance likelier.
     """
-    from vlsu._folders import require_replaceable
+    from vlsu._folders import require_folder_of, require_replaceable
     from vlsu.analysis.table.answered import parse_share
     from vlsu.cli.output import print_json, print_table, say
     from vlsu.cli.run_errors import naming_runs
-    from vlsu.errors import UsageError
+    from vlsu.report.export.junit import JUNIT
     from vlsu.report.export.junit import junit as junit_xml
     from vlsu.report.run_notes import clusters_note, sampling_note
     from vlsu.report.tasks import notice, report_of
@@ -77,10 +77,9 @@ def gate(
     from vlsu.runs.finished.gating import gate as hold
     from vlsu.runs.folder import write_atomically
 
-    if junit is not None and not junit.parent.is_dir():
-        raise UsageError(f"--junit {junit}: no such folder; make it first")
     if junit is not None:
-        require_replaceable(junit, "--junit")
+        require_folder_of(junit, "--junit")
+        require_replaceable(junit, "--junit", JUNIT)
     enough = parse_share(min_answered, "--min-answered")
     loss = None if margin is None else parse_share(margin, "--margin")
     with naming_runs([run, *([] if against is None else [against])]):

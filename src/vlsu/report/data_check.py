@@ -8,13 +8,14 @@ from typing import Any
 
 import polars as pl
 
-from vlsu._folders import require_replaceable
+from vlsu._folders import make_folder, require_replaceable
 from vlsu.analysis.stats.intervals import Rate
 from vlsu.data import Dataset, FullCheck
 from vlsu.data.checks.personal import personal_data
 from vlsu.report.page.render import THUMBNAIL_ROOM, render
 from vlsu.report.table import Table, format_rate
 from vlsu.report.thumbnails import Thumbnail, thumbnails
+from vlsu.report.written import PAGE
 from vlsu.runs.folder import write_atomically
 
 __all__ = ["check_page", "write_check"]
@@ -59,12 +60,13 @@ def write_check(check: FullCheck, dataset: Dataset, out: Path) -> None:
     Args:
         check: The result.
         dataset: The dataset that was checked, for texts and images.
-        out: The file; one that is there is replaced if it is a file of the kind.
+        out: The file; its folder is made if need be, a page there is replaced.
 
     Raises:
         VlsuError: It cannot be written.
     """
-    require_replaceable(out, "--out")
+    require_replaceable(out, "--out", PAGE)
+    make_folder(out.parent)
     write_atomically(out, check_page(check, dataset).encode())
 
 

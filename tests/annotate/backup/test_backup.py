@@ -30,7 +30,7 @@ from vlsu.annotate.backup.restoring import restore
 from vlsu.annotate.projects.project import Project, open_project
 from vlsu.annotate.store.tables import grades, metadata
 from vlsu.annotate.work.leasing import Lease
-from vlsu.errors import AnnotationError
+from vlsu.errors import AnnotationError, UsageError
 
 
 def content(project: Project) -> dict[str, list[tuple[object, ...]]]:
@@ -225,7 +225,7 @@ def test_nothing_is_overwritten(backup, new_project, tmp_path, postgres: Postgre
     restore(backup, tmp_path / "first", database=address)
     with pytest.raises(AnnotationError, match="holds another project"):
         restore(backup, tmp_path / "second", database=address)
-    with open_project(tmp_path / "again") as again, pytest.raises(AnnotationError, match="there"):
+    with open_project(tmp_path / "again") as again, pytest.raises(UsageError, match="exists"):
         back_up(again, backup)
     with pytest.raises(AnnotationError, match="cannot be read"):
         restore(tmp_path / "none.tar.gz", tmp_path / "third")

@@ -328,7 +328,7 @@ def test_an_export_is_of_one_moment(tmp_path, new_project):
 
 def test_nothing_is_overwritten(graded, tmp_path):
     export_project(graded, tmp_path / "out", long=tmp_path / "grades.csv")
-    with pytest.raises(UsageError, match=r"grades\.csv: exists already"):
+    with pytest.raises(UsageError, match=r"grades\.csv: already exists; choose another --long"):
         export_project(graded, tmp_path / "out2", long=tmp_path / "grades.csv")
     with pytest.raises(DataError, match="holds a dataset already"):
         export_project(graded, tmp_path / "out", long=tmp_path / "more.csv")

@@ -371,7 +371,7 @@ def test_what_is_no_judge_is_told(labels: Path, judge: str, said: str) -> None:
 
 
 def test_a_calibration_is_a_file(labels: Path) -> None:
-    with pytest.raises(UsageError, match="is a folder; name the calibration file"):
+    with pytest.raises(UsageError, match="is a folder; give --out the name of a file"):
         validate_judge(labels, judge="judge/offline", out=labels.parent)
 
 

@@ -193,7 +193,7 @@ def test_how_many_to_draw_is_said(run: Run, tmp_path: Path) -> None:
 def test_what_cannot_be_drawn_is_told(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_text("mine")
-    with pytest.raises(UsageError, match="already exists, perhaps with labels"):
+    with pytest.raises(UsageError, match="already exists; choose another --out"):
         draw_labels(run, 5, file)
     assert file.read_text() == "mine"
     with pytest.raises(UsageError, match="draw at least 1"):

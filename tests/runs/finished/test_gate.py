@@ -426,7 +426,7 @@ def test_exit_codes_table_json_and_file(tmp_path: Path, run: Run) -> None:
     for arguments, message in (
         (("--require", "joint.acuracy >= 0"), "did you mean 'joint.accuracy'"),
         (("--require", good, "--confidence", "95"), "between 0 and 1"),
-        (("--require", good, "--junit", tmp_path / "no" / "x.xml"), "no such folder"),
+        (("--require", good, "--junit", tmp_path / "no" / "x.xml"), "there is no folder"),
     ):
         said = vlsu("gate", run.path, *arguments, expect=2)
         assert message in said.stderr

@@ -15,11 +15,12 @@ from typing import IO
 
 from sqlalchemy import Connection, Table, select, text
 
+from vlsu._folders import require_new
 from vlsu._version import __version__
 from vlsu.annotate.backup.archive import FILES, MANIFEST, Manifest, Part, digest, part_of_table
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.tables import metadata
-from vlsu.errors import AnnotationError, MachineError
+from vlsu.errors import MachineError
 
 __all__ = ["back_up"]
 
@@ -44,8 +45,7 @@ def back_up(project: Project, file: Path) -> Manifest:
     Raises:
         VlsuError: The file is there already or cannot be written, or the database cannot be read.
     """
-    if file.exists():
-        raise AnnotationError(f"{file}: is there already; give another name")
+    require_new(file, "FILE")
     half = file.with_name(f".{file.name}.part")
     try:
         with tempfile.TemporaryDirectory(prefix="vlsu-backup-") as folder:

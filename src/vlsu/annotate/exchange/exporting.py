@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from vlsu._folders import require_folder_of, require_new
 from vlsu.annotate.exchange.datasheet import answers, background
 from vlsu.annotate.exchange.grading import Graded, one_moment, outcome, read_graded
 from vlsu.annotate.exchange.long import LongTable
@@ -185,13 +186,13 @@ def _together(dataset: Dataset, graded: Iterator[Graded]) -> Iterator[tuple[Samp
 
 def _require_new(files: Mapping[str, Path], out: Path) -> None:
     named = [path.resolve() for path in files.values()]
-    for path in files.values():
-        if os.path.lexists(path):
-            raise UsageError(f"{path}: exists already; nothing is overwritten, give another name")
+    options = {"long": "--long", "label_studio": "--label-studio", "config": "--label-studio"}
+    for name, path in files.items():
+        require_new(path, options[name])
         if named.count(path.resolve()) > 1:
             raise UsageError(f"{path}: is to hold two things; give each a file of its own")
-        if not path.parent.is_dir() and path.parent.resolve() != out.resolve():
-            raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
+        if path.parent.resolve() != out.resolve():
+            require_folder_of(path, options[name])
 
 
 @contextmanager

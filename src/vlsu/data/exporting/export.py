@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from vlsu._arguments import require_function
-from vlsu._folders import require_replaceable
+from vlsu._folders import Kind, require_replaceable
 from vlsu._text import one_line
 from vlsu.data.datasets.dataset import DATASET_FILE, Dataset
 from vlsu.data.exporting import lmms_eval, parquet, tables, vlsu_csv, webdataset
@@ -226,11 +226,8 @@ def _write_file(
     stated: bool,
     _: Mapping[str, ModalityPrompt],
 ) -> tuple[list[Path], list[str]]:
-    require_replaceable(path, "--out")
-    if path.exists() and path.stat().st_size and not tables.is_table(path):
-        raise UsageError(
-            f"{path}: is there already and is no export of a dataset; choose another --out"
-        )
+    require_replaceable(path, "--out", Kind("export of a dataset", tables.is_table))
+    places = {name: beside(path, name) for name in (CROISSANT, DATASHEET)}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{os.getpid()}.tmp")
     try:
@@ -260,9 +257,8 @@ def _write_file(
         temporary.unlink(missing_ok=True)
     written = [path]
     for name, text in documents.items():
-        place = beside(path, name)
-        write_text(place, text)
-        written.append(place)
+        write_text(places[name], text)
+        written.append(places[name])
     return written, []
 
 

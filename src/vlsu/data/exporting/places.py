@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from vlsu._files import read_bytes
-from vlsu._folders import among_images, foreign_names
+from vlsu._folders import Kind, among_images, foreign_names, require_replaceable
 from vlsu.data.exporting.croissant import MARK
 from vlsu.errors import UsageError
 
@@ -19,11 +19,18 @@ CROISSANT, DATASHEET = "croissant.json", "DATASHEET.md"
 
 
 def beside(path: Path, name: str) -> Path:
-    """Where a document about a single file goes: beside it, unless another's document is there."""
+    """Where a document about a single file goes: beside it, unless another's document is there.
+
+    Raises:
+        UsageError: Other files are in both of its places.
+    """
     usual = path.parent / name
     if not usual.exists() or _describes(usual, path.name):
         return usual
-    return path.with_name(f"{path.name}.{name}")
+    other = path.with_name(f"{path.name}.{name}")
+    kind = Kind(f"document of {path.name}", lambda document: _describes(document, path.name))
+    require_replaceable(other, "--out", kind)
+    return other
 
 
 def _describes(document: Path, name: str) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vlsu._files import is_regular, open_binary
+from vlsu._folders import Kind, require_folder_of, require_replaceable
 from vlsu.errors import DataError, UsageError
 from vlsu.models.base import ImageSource, Model, Request
 from vlsu.models.batching.base import BatchAnswer
@@ -107,7 +108,9 @@ def check_files(requests: Path | None, results: Path | None) -> None:
             are no results.
     """
     if requests is not None:
-        _check_replaceable(requests)
+        kind = Kind("file of requests", lambda path: is_request(_beginning(path)))
+        require_replaceable(requests, "--batch-file", kind)
+        require_folder_of(requests, "--batch-file")
     if results is None:
         return
     try:
@@ -122,26 +125,6 @@ def check_files(requests: Path | None, results: Path | None) -> None:
         raise UsageError(
             f"{results}: holds requests, which --batch-file has written; give what vllm run-batch "
             "made of them"
-        )
-
-
-def _check_replaceable(requests: Path) -> None:
-    if requests.is_dir() or not requests.name:
-        raise UsageError(f"{requests}: is a folder; name a file, such as requests.jsonl")
-    if not requests.parent.is_dir():
-        raise UsageError(
-            f"{requests}: cannot be written, for there is no folder {requests.parent}; make it"
-        )
-    try:
-        beginning = _beginning(requests)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"{requests}: cannot be written ({why}); name another file") from None
-    if beginning and not is_request(beginning):
-        raise UsageError(
-            f"{requests}: is there and holds something else than requests; name another file"
         )
 
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vlsu._folders import require_replaceable
+from vlsu._folders import make_folder, require_replaceable
 from vlsu.report.building.tables import charts, duration, tables
 from vlsu.report.page.render import render
+from vlsu.report.written import PAGE
 from vlsu.runs.folder import write_atomically
 
 __all__ = ["status_page", "write_status"]
@@ -32,12 +33,13 @@ def write_status(status: Mapping[str, Any], name: str, out: Path) -> None:
     Args:
         status: As `vlsu.build.folder.build.status` gives it.
         name: Of the build.
-        out: The file; one that is there is replaced if it is a file of the kind.
+        out: The file; its folder is made if need be, a page there is replaced.
 
     Raises:
         VlsuError: It cannot be written.
     """
-    require_replaceable(out, "--out")
+    require_replaceable(out, "--out", PAGE)
+    make_folder(out.parent)
     write_atomically(out, status_page(status, name).encode())
 
 

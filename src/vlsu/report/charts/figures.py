@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vlsu._folders import require_replaceable
+from vlsu._folders import make_folder, require_replaceable
 from vlsu.errors import UsageError
 from vlsu.report.charts.colours import resolved
 from vlsu.report.charts.dots import CONFIG, Spec
+from vlsu.report.written import chart as chart_file
 from vlsu.runs.folder import write_atomically
 
 __all__ = ["pictures", "write_figures"]
@@ -61,7 +62,8 @@ def write_figures(charts: Mapping[str, Spec], folder: Path) -> list[Path]:
         The files, in the order of the charts.
 
     Raises:
-        UsageError: The package that draws is not installed, or the folder cannot be made.
+        UsageError: The package that draws is not installed, the folder cannot be made, or another
+            file has the name of a chart.
         RunError: A file cannot be written.
     """
     try:
@@ -74,11 +76,9 @@ def write_figures(charts: Mapping[str, Spec], folder: Path) -> list[Path]:
     drawn = pictures(charts)
     for name in drawn:
         for suffix in ("svg", "png"):
-            require_replaceable(folder / f"{name}.{suffix}", "--figures")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None
+            file = folder / f"{name}.{suffix}"
+            require_replaceable(file, "--figures", chart_file(file))
+    make_folder(folder)
     files = []
     for name, spec in drawn.items():
         svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE)

@@ -13,12 +13,19 @@ from collections import Counter
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
+from vlsu._folders import Kind
 from vlsu._text import harmless
 from vlsu.report.run_policy import not_covered
 from vlsu.report.tasks import report_of
 from vlsu.runs.finished.gating import Gate
 
-__all__ = ["junit"]
+__all__ = ["JUNIT", "junit"]
+
+#: What a gate wrote before; results of other tests are none.
+JUNIT = Kind.beginning(
+    "JUnit file of a gate",
+    re.compile(rb'\s*<\?xml[^>]*\?>\s*<testsuites\b[^>]*\bname="vlsu gate"'),
+)
 
 #: What XML 1.0 cannot hold, beside what no text should.
 _UNFIT = re.compile("[\ufffe\uffff]")

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlsu._arguments import require_path
-from vlsu._folders import require_replaceable
+from vlsu._folders import make_folder, require_replaceable
 from vlsu.analysis.table.answered import ENOUGH
-from vlsu.errors import UsageError
 from vlsu.report.bibtex import references
 from vlsu.report.charts.figures import write_figures
 from vlsu.report.comparison.compared import compared, in_order, report_tables
@@ -17,6 +16,7 @@ from vlsu.report.comparison.oracle import Oracle
 from vlsu.report.run_policy import with_not_covered
 from vlsu.report.table_formats import NEEDED_BY_LATEX, csv_table, json_table, latex, markdown
 from vlsu.report.tasks import contents
+from vlsu.report.written import table as table_file
 from vlsu.runs import Run
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.run import as_runs
@@ -38,7 +38,7 @@ def publish_tables(
 
     Args:
         runs: Finished runs, or their folders; the tables of one, or those of several side by side.
-        folder: Made if need be; files of these names are replaced.
+        folder: Made if need be; tables of these names are replaced.
         redact: As in `vlsu.report.write_report`.
         oracle: A human grader's scores, to stand beside several runs.
         enough: As in `vlsu.report.write_report`.
@@ -47,7 +47,8 @@ def publish_tables(
         The files.
 
     Raises:
-        UsageError: The folder cannot be made, or the runs are of different tasks.
+        UsageError: The folder cannot be made, another file has the name of one, or the runs are of
+            different tasks.
         RunError: A run is not finished, or a file cannot be written.
     """
     folder = require_path("folder", folder)
@@ -61,12 +62,9 @@ def publish_tables(
         texts[f"{table.name}.tex"] = NEEDED_BY_LATEX + latex(table) + "\n"
     if entries := references(runs):
         texts["references.bib"] = entries + "\n"
-    for name in texts:
-        require_replaceable(folder / name, "--tables")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: cannot be made ({error.strerror})") from None
+    for name, text in texts.items():
+        require_replaceable(folder / name, "--tables", table_file(folder / name, text))
+    make_folder(folder)
     for name, text in texts.items():
         write_atomically(folder / name, text.encode("utf-8", "replace"))
     return [folder / name for name in texts]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vlsu._arguments import require_kind, require_path
-from vlsu._folders import require_replaceable
+from vlsu._folders import make_folder, require_replaceable
 from vlsu.analysis.table.answered import ENOUGH, require_share
 from vlsu.errors import UsageError
 from vlsu.report.comparison.compared import in_order
@@ -17,6 +17,7 @@ from vlsu.report.export.documents import json_report, latex_report, markdown_rep
 from vlsu.report.export.samples_file import write_samples
 from vlsu.report.page.run_page import run_page
 from vlsu.report.tasks import report_of
+from vlsu.report.written import SAMPLES, document
 from vlsu.runs import Run
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.run import as_runs
@@ -28,7 +29,7 @@ def _html(
     runs: Sequence[Run], out: Path, oracle: Oracle | None, *, redact: bool, enough: float
 ) -> bytes:
     """The page; samples that it cannot hold go to a file beside it."""
-    beside = out.with_suffix(".samples.parquet")
+    beside = _beside(out)
     if len(runs) > 1:
         runs = in_order(runs)
         text, ids = comparison_page(runs, beside.name, oracle, redact=redact, enough=enough)
@@ -40,6 +41,11 @@ def _html(
     if ids is not None:
         write_samples(runs, ids, beside)
     return page
+
+
+def _beside(page: Path) -> Path:
+    """Where the samples go that a page cannot hold."""
+    return page.with_suffix(".samples.parquet")
 
 
 class _Format(Protocol):
@@ -90,7 +96,7 @@ def write_report(
 
     Args:
         runs: A finished run or several, or their folders.
-        out: A file of one of `FORMATS`; its folder is made if need be, a file there is replaced.
+        out: A file of one of `FORMATS`; its folder is made if need be, a report there is replaced.
         redact: Leave out images, texts, answers, the dataset's description and the server's name,
             and call samples by a hash, so that the report can be shared.
         oracle: A human grader's scores, to stand beside several runs on their page.
@@ -102,7 +108,7 @@ def write_report(
 
     Raises:
         UsageError: No run, runs of different tasks, a suffix of no known format, a folder that
-            cannot be made, a file that a run or a dataset consists of, or `enough` is no share.
+            cannot be made, a file that is no report, or `enough` is no share.
         RunError: A run is not finished, or the file cannot be written.
     """
     require_share(enough, "enough")
@@ -113,13 +119,12 @@ def write_report(
     make = FORMATS.get(out.suffix.lower())
     if make is None:
         raise UsageError(f"{out}: the name must end in {', '.join(FORMATS)}")
-    require_replaceable(out, "--out")
+    require_replaceable(out, "--out", document(out))
+    if make is _html:
+        require_replaceable(_beside(out), "--out", SAMPLES)
     if not runs:
         raise UsageError(f"{out}: a report needs at least one run")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{out.parent}: cannot be made ({error.strerror})") from None
+    make_folder(out.parent)
     if oracle is not None and (make is not _html or len(runs) < 2):
         raise UsageError(
             f"{out}: the human oracle stands on the page of several runs; give FILE.html"

@@ -8,12 +8,13 @@ from typing import Any
 
 import orjson
 
-from vlsu._folders import require_replaceable
+from vlsu._folders import make_folder, require_replaceable
 from vlsu.errors import UsageError
 from vlsu.report.guards.charts import guards_charts
 from vlsu.report.guards.tables import guards_markdown, guards_tables
 from vlsu.report.guards.words import THINGS, notes, percentage, sentences
 from vlsu.report.page.render import render
+from vlsu.report.written import document
 from vlsu.runs.folder import write_atomically
 
 __all__ = ["guards_page", "require_suffix", "write_guards"]
@@ -38,7 +39,7 @@ def require_suffix(out: Path) -> None:
     """
     if out.suffix.lower() not in _FORMATS:
         raise UsageError(f"{out}: the name must end in {', '.join(_FORMATS)}")
-    require_replaceable(out, "--out")
+    require_replaceable(out, "--out", document(out))
 
 
 def write_guards(result: Mapping[str, Any], out: Path) -> None:
@@ -46,17 +47,14 @@ def write_guards(result: Mapping[str, Any], out: Path) -> None:
 
     Args:
         result: As `vlsu.runs.finished.guards.choose` makes it.
-        out: The file; its folder is made if need be, a file there is replaced.
+        out: The file; its folder is made if need be, a report there is replaced.
 
     Raises:
         UsageError: A suffix of no known format, or a folder that cannot be made.
         RunError: It cannot be written.
     """
     require_suffix(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{out.parent}: cannot be made ({error.strerror})") from None
+    make_folder(out.parent)
     write_atomically(out, _FORMATS[out.suffix.lower()](result))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from vlsu._files import read_bytes
+from vlsu._folders import require_new
 from vlsu.analysis.alignment.labelling import draw_answers
 from vlsu.analysis.alignment.prediction_powered import FEWEST_LABELS
 from vlsu.analysis.alignment.verdicts import LABELS
@@ -269,8 +270,7 @@ def draw_labels(run: Run, n: int, out: str | Path, seed: int = 0) -> AnswersToLa
         raise UsageError(f"n {n}: draw at least 1 answer")
     if run.record.task != "alignment":
         raise UsageError(f"{run.path}: no alignment run; only answers can be labelled")
-    if file.exists():
-        raise UsageError(f"{file}: already exists, perhaps with labels; choose another --out")
+    require_new(file, "--out")
     answers = (
         run.judgments.filter(pl.col("judge_outcome").is_not_null(), pl.col("answer").is_not_null())
         .with_columns(

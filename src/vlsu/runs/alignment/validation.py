@@ -15,7 +15,7 @@ import polars as pl
 
 from vlsu._arguments import require_path
 from vlsu._files import open_beneath, open_regular, read_bytes
-from vlsu._folders import require_replaceable
+from vlsu._folders import Kind, require_replaceable
 from vlsu._text import one_line
 from vlsu.analysis import Calibration, calibrate, judge_validation
 from vlsu.analysis.alignment.verdicts import LABELS
@@ -37,6 +37,7 @@ from vlsu.runs.asking.plan import Chunk, Planned
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress, require_progress
 from vlsu.runs.folder import write_atomically
 from vlsu.runs.stop import Stop, StopReason
+from vlsu.runs.store.recognition import may_be_store
 from vlsu.runs.store.store import ResponseStore
 from vlsu.tasks import TaskRequest
 
@@ -102,11 +103,9 @@ def validate_judge(
     model = as_model(judge, settings)
     name = re.sub(r"[^\w.-]+", "-", model.spec)
     file = Path(out) if out else source.with_name(f"{source.stem}.{name}.calibration.json")
-    if file.is_dir():
-        raise UsageError(f"{file} is a folder; name the calibration file to write")
-    require_replaceable(file, "--out")
-    if file.exists() and file.stat().st_size and not _is_calibration(file):
-        raise UsageError(f"{file}: already exists and is not a calibration; choose another --out")
+    require_replaceable(file, "--out", Kind("calibration", _is_calibration))
+    responses = file.with_name(f"{file.name}.sqlite")
+    require_replaceable(responses, "--out", Kind("store of responses", may_be_store))
     asked = Judge.of(model)
     if "refusal" not in asked.task.gives:
         raise UsageError(
@@ -114,7 +113,7 @@ def validate_judge(
             "measured against labels of refusal"
         )
     planned = [_planned(row, asked) for row in rows]
-    store = ResponseStore(file.with_name(f"{file.name}.sqlite"))
+    store = ResponseStore(responses)
 
     async def work() -> Stop | None:
         keys = {each.key for each in planned}
@@ -203,7 +202,7 @@ def validate_judge(
 def _is_calibration(file: Path) -> bool:
     try:
         load_calibration(file)
-    except RunError:
+    except (RunError, DataError):
         return False
     return True
 

@@ -14,6 +14,7 @@ address, no key.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from typing import NamedTuple
 
 import orjson
 
+from vlsu._folders import Kind, require_folder_of, require_replaceable
 from vlsu._version import __version__
 from vlsu.errors import RunError, UsageError
 from vlsu.runs.folder import write_atomically
@@ -36,8 +38,11 @@ MOST_EVENTS = 100_000
 #: images ahead, when all wait for a cache; from `LANES` on one for each request in flight.
 RUN, STORE, READER, WARMING, LANES = 1, 2, 3, 4, 100
 _NAMES = {RUN: "run", STORE: "store", READER: "images read ahead", WARMING: "cache warm-up"}
-#: How every such file begins: another file is never replaced by one.
-_BEGINNING = b'{"displayTimeUnit":"ms","otherData":{"application":"vlsu"'
+#: How every such file begins.
+TRACE = Kind.beginning(
+    "trace of a run",
+    re.compile(rb'{"displayTimeUnit":"ms","otherData":{"application":"vlsu"'),
+)
 _PROCESS = 1
 _COUNTER = "requests"
 
@@ -76,7 +81,8 @@ class Trace:
         most: int = MOST_EVENTS,
     ) -> None:
         self.path = Path(path)
-        _check_replaceable(self.path)
+        require_replaceable(self.path, "--trace", TRACE)
+        require_folder_of(self.path, "--trace")
         self.clock = clock
         self._most = most
         self._start = clock()
@@ -187,8 +193,9 @@ class Trace:
             events = [*self._names(), *(each for event in self._events for each in _json(event))]
         tree = {"displayTimeUnit": "ms", "otherData": about, "traceEvents": events}
         try:
+            require_replaceable(self.path, "--trace", TRACE)  # what the run has made is kept too
             write_atomically(self.path, orjson.dumps(tree))
-        except RunError as error:
+        except (RunError, UsageError) as error:
             _log.warning("--trace %s", error)
 
     def _names(self) -> Iterator[dict[str, object]]:
@@ -228,25 +235,3 @@ def _json(event: _Event) -> Iterator[dict[str, object]]:
 
 def _rounded(seconds: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in seconds.items()}
-
-
-def _check_replaceable(path: Path) -> None:
-    """Refuse a path that cannot be written to, or that is somebody's file.
-
-    Raises:
-        UsageError: It is such.
-    """
-    if path.is_dir() or not path.name:
-        raise UsageError(f"--trace {path}: a folder; name a file, such as trace.json")
-    if not path.parent.is_dir():
-        raise UsageError(f"--trace {path}: there is no folder {path.parent}")
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(len(_BEGINNING))
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(f"--trace {path}: cannot be written ({why})") from None
-    if beginning != _BEGINNING:
-        raise UsageError(f"--trace {path}: is there and no trace of a run; name another file")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vlsu._folders import require_new
 from vlsu.errors import RunError
 from vlsu.runs.store.connections import beside, connect_read_only
 from vlsu.runs.store.recognition import may_be_store
@@ -213,10 +213,10 @@ def merged_into(out: Path, sources: Sequence[Path]) -> tuple[int, int]:
         How many responses it has, and how many the sources have together.
 
     Raises:
-        RunError: A source is none or damaged, or `out` exists or cannot be written.
+        UsageError: `out` exists, or lies among the images of a dataset.
+        RunError: A source is none or damaged, or `out` cannot be written.
     """
-    if os.path.lexists(out):
-        raise RunError(f"{out}: exists; give the name of a new file")
+    require_new(out, "--out")
     files = [store_file(source) for source in sources]
     with _written_anew(out) as target:
         together = sum(_copy(file, target) for file in files)
