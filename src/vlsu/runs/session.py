@@ -252,7 +252,7 @@ async def open_session(
     progress: Progress,
     budget: Budget | None = None,
     batching: Batching | None = None,
-    replayed: Path | None = None,
+    source: Path | None = None,
     trace: str | Path | None = None,
 ) -> AsyncIterator[Session]:
     """Work in a run folder: locked, checked against the run in it, recorded at the end.
@@ -265,7 +265,7 @@ async def open_session(
         progress: Where progress is reported.
         budget: What is left to spend where several runs share the limits; `None`: all of them.
         batching: How the provider's batch interface is used; `None`: it is not.
-        replayed: The responses of another run, which are taken over instead of asked for.
+        source: The responses of another run, which are taken over instead of asked for.
         trace: The file of the timeline that is written at the end, however it ends.
 
     Raises:
@@ -279,7 +279,7 @@ async def open_session(
             f"{folder.path}: no run is there whose batches could be cancelled; give the --out of "
             "the run"
         )
-    if replayed is None:
+    if source is None:
         require_shareable(folder.responses_file, record.get("store"))
     record |= asdict(limits)
     traced = None if trace is None else Trace(trace)
@@ -290,7 +290,7 @@ async def open_session(
                 before = folder.check_same(record)
                 batches = open_batches_of(folder.path, record.model.spec, batching)
                 store = open_store(
-                    folder.responses_file, replayed or record.get("store"), only_read=bool(replayed)
+                    folder.responses_file, source or record.get("store"), only_read=bool(source)
                 )
                 try:
                     session = Session(
