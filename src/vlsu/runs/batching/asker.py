@@ -104,7 +104,14 @@ class BatchAsker:
         self._budget, self._progress = budget, progress
         self._tally = Tally()
         self._collector = Collector(
-            model, store, budget, progress, self._tally, outcome_of, on_response
+            model,
+            store,
+            budget,
+            progress,
+            self._tally,
+            outcome_of,
+            on_response,
+            cancelling=options.cancel,
         )
         self._server = server_of(model)
         self._out = BatchesOut(journal, model.spec, self._server)
@@ -143,7 +150,8 @@ class BatchAsker:
                     break
                 first = False
         except InterruptedByUserError:
-            goes_on = f"; {self._out} go on" if self._out else ""
+            what = "may not be cancelled yet" if self._options.cancel else "go on"
+            goes_on = f"; {self._out} {what}" if self._out else ""
             self._tally.stopped = Stop(StopReason.INTERRUPTED, f"interrupted{goes_on}")
         except _WaitedEnoughError:
             self._tally.stopped = Stop(StopReason.WAITING, f"waiting for {self._out}")
@@ -277,6 +285,7 @@ class BatchAsker:
     async def _wait(self) -> None:
         """Look at the batches until all have ended, and collect what has."""
         pause = self._options.pause_s
+        to_be = " to be cancelled" if self._options.cancel else ""
         while self._out:
             about = [await self._look(batch) for batch in self._out]
             if not self._out:
@@ -287,7 +296,7 @@ class BatchAsker:
             answered = sum(each.answered + each.failed for each in about if each is not None)
             if self._deadline is not None:
                 pause = min(pause, max(0.0, self._deadline - self._clock()))
-            self._progress.waiting(pause, f"for {self._out}, {answered} of them done")
+            self._progress.waiting(pause, f"for {self._out}{to_be}, {answered} of them done")
             await self._provider.rest(pause)
             pause = min(1.5 * pause, LONGEST_PAUSE_S)
 
