@@ -21,6 +21,7 @@ from tests.support.values import present
 from vlsu.data import Dataset
 from vlsu.models.base import Settings
 from vlsu.models.bodies.image_tokens import image_tokens
+from vlsu.report.cost import money
 from vlsu.runs import BatchPrice, Limits, Price, load_run
 from vlsu.runs.finished.ledger import ledger
 from vlsu.runs.finished.spending import unbeaten
@@ -536,3 +537,39 @@ def test_the_parts_of_prompts_with_likely_categories_are_those_of_a_dry_run(
         "prompts", "cost", data.path, "--policy-detail", "brie", code=2
     )
     assert "only with vlsu prompts cost" in said("prompts", "--policy-detail", "brief", code=2)
+
+
+def test_what_was_paid_stays_paid_when_answers_are_removed(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    """Every command says the same before and after, and a start that goes on with the run too."""
+    out = tmp_path / "R"
+
+    def run(samples: int | None) -> dict[str, Any]:
+        more: dict[str, Any] = {"limits": Limits(price=PRICE), "limit": samples}
+        vlsu.evaluate(data, model="openai/a", base_url=server.base_url, out=out, **more)
+        found: dict[str, Any] = load_run(out).record["cost"]
+        return found
+
+    run(None)
+    recorded = run(5)
+    (before,) = cost(out)["runs"]
+    removed = json.loads(command("store", "prune", out, "--yes", "--json").stdout)
+    assert removed["responses_removed"] > 0
+    (after,) = cost(out)["runs"]
+    assert after.pop("responses") == before.pop("responses") - removed["responses_removed"]
+    assert after == before
+    assert recorded["total"] == before["total"] == pytest.approx(20 * EACH, abs=1e-6)
+    exactly = f"cost.total == {before['total']}"
+    assert "gate: passed" in said("gate", out, "--require", exactly)
+    command("report", out, "--out", tmp_path / "report.md")
+    page = (tmp_path / "report.md").read_text()
+    assert f"| paid | {money(before['total'], 'EUR')} |" in page
+    again = run(5)
+    assert (again["total"], again["saved"]) == (recorded["total"], recorded["saved"])
+    whole = run(None)  # what was removed is asked, and paid for, again
+    paid = 20 + removed["responses_removed"]
+    assert whole["total"] == pytest.approx(paid * EACH, abs=1e-6)
+    (found,) = cost(out)["runs"]
+    assert found["by"]["model"]["openai/a"]["requests"] == paid
+    assert found["by"]["modality"]["in no result"]["requests"] == paid - 20

@@ -318,7 +318,7 @@ def _lines(
     own = answers if spec in judges else usage.get(spec, Tokens())
     requests = used = sum(n for n, _ in parts.values())
     if spec not in judges and not store.without_usage():
-        requests = max(used, store.asked().get(spec, 0))
+        requests = max(used, store.asked().get(spec, 0) + store.removed().get(spec, 0))
     yield line("model", spec, requests, own, spec)
     taken_over = any(any(tokens.taken_over) for tokens in usage.values())
     beside = judge_of_search(run.record)
@@ -328,7 +328,8 @@ def _lines(
         tokens = difference(rest, answers) if judge == spec else rest
         yield line("judge", judge, asked.get(judge, 0), tokens, judge)
     for name in usage.keys() - {spec, *judges}:  # such as the one that proposed instructions
-        yield line("model", name, store.asked().get(name), usage[name], name)
+        count = store.asked().get(name, 0) + store.removed().get(name, 0)
+        yield line("model", name, count or None, usage[name], name)
     for name in (*(name for name in wanted if name in parts), *(parts.keys() - {*wanted})):
         yield line(column, name, *parts[name], spec)
     if _has_tokens(left := difference(own, answers)):
