@@ -573,3 +573,60 @@ def test_what_was_paid_stays_paid_when_answers_are_removed(
     (found,) = cost(out)["runs"]
     assert found["by"]["model"]["openai/a"]["requests"] == paid
     assert found["by"]["modality"]["in no result"]["requests"] == paid - 20
+
+
+@pytest.mark.parametrize("detail", ["full", "category"])
+def test_a_replay_says_whose_answers_it_has_and_what_they_are_worth(
+    data: Dataset, server: ChatServer, tmp_path: Path, detail: str
+) -> None:
+    """At the price of the run that asked; a first pass is among what that had to ask."""
+    model = ("--model", "openai/a", "--base-url", server.base_url)
+    line = ("run", "understanding", data.path, *model, "--out")
+    priced = ("--price", "3,15,0.3", "--policy-detail", detail)
+    command(*line, tmp_path / "first", *priced)
+    before = len(server.requests)
+    command(*line, tmp_path / "again", "--replay", tmp_path / "first")
+    assert len(server.requests) == before
+    first, again = cost(tmp_path / "first", tmp_path / "again")["runs"]
+    asked = 20 if detail == "full" else 40
+    assert first["responses"] == again["responses"] == asked
+    assert again["total"] == 0
+    assert again["saved"]["store"] == pytest.approx(asked * LISTED, abs=1e-6)
+    assert again["saved"]["shared"] == first["saved"]["shared"] > 0
+    assert again["list_price"] == first["list_price"]
+    assert (again["replay"], "replay" in first) == (str(tmp_path / "first"), False)
+    records = [load_run(tmp_path / name).record["requests"] for name in ("first", "again")]
+    assert records[1]["shared"] == records[0]["shared"] - (16 if detail == "category" else 0)
+    shown = said("cost", tmp_path / "again", columns=600)
+    worth = money(asked * LISTED)
+    assert f"the answers are those of {tmp_path / 'first'}; their list price is {worth}." in shown
+    assert "in no result" not in shown
+    dearer = ("--replay", tmp_path / "first", "--price", "6,30")
+    command(*line, tmp_path / "other", *dearer)
+    (other,) = cost(tmp_path / "other")["runs"]
+    assert other["saved"]["store"] == pytest.approx(2 * asked * LISTED, abs=1e-6)
+
+
+def test_a_replay_of_a_run_without_a_price_says_that_nothing_was_asked(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    model = ("--model", "openai/a", "--base-url", server.base_url)
+    line = ("run", "understanding", data.path, *model, "--out")
+    command(*line, tmp_path / "first")
+    command(*line, tmp_path / "again", "--replay", tmp_path / "first")
+    shown = said("cost", tmp_path / "again", columns=600)
+    assert f"Nothing was asked: the answers are those of {tmp_path / 'first'}." in shown
+
+
+def test_a_first_pass_that_is_not_found_again_is_said_to_be_left_out(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    """Such as that of another system prompt, which no record keeps."""
+    model = ("--model", "openai/a", "--base-url", server.base_url, "--price", "3,15")
+    line = ("run", "understanding", data.path, *model, "--out")
+    command(*line, tmp_path / "first", "--policy-detail", "category", "--system", "Be fair.")
+    replay = ("--replay", tmp_path / "first")
+    assert "its first pass" in said(*line, tmp_path / "again", *replay, columns=600)
+    assert load_run(tmp_path / "again").record["cost"]["saved"]["store"] == 20 * LISTED
+    assert "its first pass" not in said(*line, tmp_path / "same", *replay, "--system", "Be fair.")
+    assert load_run(tmp_path / "same").record["cost"]["saved"]["store"] == 40 * LISTED

@@ -254,6 +254,8 @@ class Evaluation:
             source if replay is None else replay.responses_file,
             self.options.trace,
         ) as session:
+            if replay is not None and replay.price is not None:
+                session.costs.prices.setdefault(self.model.spec, replay.price)
             if finished := finished_before(folder, record, session, self.options.limits.price):
                 return finished
             if not fresh:
@@ -264,14 +266,8 @@ class Evaluation:
             asked = self.dataset, self.model, self.policy, self.task, self.options.limits
             made = self.options, self.policy, self.model, self.task, session.store.path
             parts = partial(PartsJudge.of, *made)
-            made_of = (
-                *asked,
-                session,
-                self.options.draws,
-                self.options.settings.system,
-                replay,
-                parts,
-            )
+            system = self.options.settings.system
+            made_of = *asked, session, self.options.draws, system, replay, parts
             with closing(Asking(*made_of)) as asking:
                 if self.sampling is None:
                     if await asking.ask(self.subset, self.subset, swaps):
