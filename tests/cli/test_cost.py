@@ -19,6 +19,7 @@ from tests.support.batch_services import OpenAIServer, batch_servers
 from tests.support.commands import vlsu as command
 from tests.support.values import present
 from vlsu.data import Dataset
+from vlsu.errors import UsageError
 from vlsu.models.base import Settings
 from vlsu.models.bodies.image_tokens import image_tokens
 from vlsu.report.cost import money
@@ -630,3 +631,27 @@ def test_a_first_pass_that_is_not_found_again_is_said_to_be_left_out(
     assert load_run(tmp_path / "again").record["cost"]["saved"]["store"] == 20 * LISTED
     assert "its first pass" not in said(*line, tmp_path / "same", *replay, "--system", "Be fair.")
     assert load_run(tmp_path / "same").record["cost"]["saved"]["store"] == 40 * LISTED
+
+
+@pytest.mark.parametrize("currency", ["EUR", None, "USD"])
+def test_a_bound_on_money_is_in_one_currency(
+    data: Dataset, server: ChatServer, tmp_path: Path, currency: str | None
+) -> None:
+    settings = Settings(base_url=server.base_url)
+    given: dict[str, Any] = {
+        "model": "openai/assistant",
+        "judges": ["openai/judge"],
+        "settings": settings,
+        "judge_settings": settings,
+        "limits": Limits(price=PRICE, max_cost=9.0),
+        "judge_limits": [Limits(price=Price(1.0, 2.0, currency=currency))],
+        "framings": ["default"],
+        "limit": 2,
+        "out": tmp_path / "R",
+    }
+    if currency == "USD":
+        with pytest.raises(UsageError, match="max-cost 9: the prices are in EUR and USD"):
+            vlsu.align(data, **given)
+        assert not (tmp_path / "R").exists()
+    else:
+        assert vlsu.align(data, **given).finished
