@@ -24,6 +24,7 @@ from vlsu.models.base import Settings
 from vlsu.models.bodies.image_tokens import image_tokens
 from vlsu.report.cost import money
 from vlsu.runs import BatchPrice, Limits, Price, load_run
+from vlsu.runs.asking.limits import known_price
 from vlsu.runs.finished.ledger import ledger
 from vlsu.runs.finished.spending import unbeaten
 
@@ -655,3 +656,32 @@ def test_a_bound_on_money_is_in_one_currency(
         assert not (tmp_path / "R").exists()
     else:
         assert vlsu.align(data, **given).finished
+
+
+def test_the_list_price_does_not_replace_one_that_a_run_was_given(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    """A start without --price has it from the provider's list; an earlier one knew better."""
+
+    def run(out: str, price: Price, **more: Any) -> dict[str, Any]:
+        given: dict[str, Any] = {
+            "base_url": server.base_url,
+            "out": tmp_path / out,
+            "limits": Limits(price=price),
+        }
+        vlsu.evaluate(data, model="openai/gpt-4o", **given, **more)
+        found: dict[str, Any] = load_run(tmp_path / out).record["cost"]
+        return found
+
+    listed = present(known_price("openai/gpt-4o"))
+    first = run("R", PRICE, limit=3)
+    assert run("R", listed, limit=3)["total"] == first["total"]  # where nothing is left to do
+    whole = run("R", listed)
+    assert whole["total"] == pytest.approx(20 * EACH, abs=1e-6)
+    assert whole["source"] == "ours of today"
+    replayed = run("again", listed, replay=tmp_path / "R")
+    assert replayed["saved"]["store"] == pytest.approx(20 * LISTED, abs=1e-6)
+    fresh = run("fresh", listed)
+    assert fresh["source"] == listed.source
+    ours = run("fresh", PRICE)  # one that is given does
+    assert ours["total"] == pytest.approx(20 * EACH, abs=1e-6)

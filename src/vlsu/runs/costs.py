@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from vlsu.errors import UsageError
 from vlsu.models.base import Model, Response
-from vlsu.runs.asking.limits import BatchPrice, Price, TokenCounts, read_price
+from vlsu.runs.asking.limits import BatchPrice, Price, TokenCounts, known_price, read_price
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore
@@ -72,6 +72,20 @@ class Costs:
     def of(cls, record: RunRecord, store: ResponseStore) -> Costs:
         """Those of a start that begins, after the record and the store of earlier ones."""
         return cls(recorded_prices(record), stored_tokens(store))
+
+    def price_of(self, spec: str, price: Price | None) -> Price | None:
+        """The price that holds for a model: one that is given, that of an earlier start, or listed.
+
+        Args:
+            spec: The model's.
+            price: Of this start: given, the list price of this package, or none.
+        """
+        before = self.prices.get(spec)
+        if before is None or price is None or price == before:
+            return price or before
+        listed = known_price(spec)
+        is_listed = price == listed and price.source == listed.source
+        return before if is_listed else price
 
     def record(
         self,

@@ -88,8 +88,9 @@ class Session:
     def begin(self) -> None:
         """Record that it runs, before the first request, and what earlier starts have cost."""
         self.begun = True
-        if self.price is not None:
-            self.costs.prices[self.record.model.spec] = self.price
+        spec = self.record.model.spec
+        if (price := self.costs.price_of(spec, self.price)) is not None:
+            self.costs.prices[spec] = price
         self.record |= self.costs.record(self.store, usage=self.costs.before)
         self.folder.write_record(self.record)
 
@@ -145,9 +146,9 @@ class Session:
             ModelError: The server is down or refuses every request.
             RunError: Responses cannot be stored.
         """
-        self.budget.price = limits.price
-        if limits.price is not None:
-            self.costs.prices[model.spec] = limits.price
+        self.budget.price = price = self.costs.price_of(model.spec, limits.price)
+        if price is not None:
+            self.costs.prices[model.spec] = price
 
         def plan() -> Iterator[Chunk]:
             planned = chunks() if callable(chunks) else chunks
@@ -199,6 +200,7 @@ class Session:
 
     def priced(self, spec: str, price: Price | None) -> dict[str, object]:
         """The costs for the record at a price given anew; empty if nothing changes."""
+        price = self.costs.price_of(spec, price)
         if price is None or self.costs.prices.get(spec) == price or self.store.without_usage():
             return {}
         self.costs.prices[spec] = price

@@ -15,7 +15,7 @@ from vlsu.data.parquet import scan_parquet
 from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.plan import ChosenSamples, Chunk, Selection, plan
 from vlsu.runs.batching.journal import keys_out
-from vlsu.runs.costs import recorded_prices
+from vlsu.runs.costs import Costs, recorded_prices
 from vlsu.runs.estimate import Estimate, estimate, timed
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.preflight import coverage_warnings, require_valid_samples
@@ -60,7 +60,7 @@ def estimate_evaluation(
             existing = open_existing_run(folder, evaluation.record(), source)
             before, store = opened.enter_context(existing)
             selection = _drawn_before(evaluation, folder, before) or selection
-            price = price or recorded_prices(before).get(evaluation.model.spec)
+            price = Costs(recorded_prices(before)).price_of(evaluation.model.spec, price)
         several = swaps is not None or evaluation.options.draws > 1
         if store is not None or several or beside is not None or evaluation.task.narrows:
             chunks = _chunks(evaluation, selection, store, swaps)
