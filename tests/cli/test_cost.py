@@ -19,9 +19,12 @@ from tests.support.batch_services import OpenAIServer, batch_servers
 from tests.support.commands import vlsu as command
 from tests.support.values import present
 from vlsu.data import Dataset
+from vlsu.errors import UsageError
 from vlsu.models.base import Settings
 from vlsu.models.bodies.image_tokens import image_tokens
+from vlsu.report.cost import money
 from vlsu.runs import BatchPrice, Limits, Price, load_run
+from vlsu.runs.asking.limits import known_price
 from vlsu.runs.finished.ledger import ledger
 from vlsu.runs.finished.spending import unbeaten
 
@@ -536,3 +539,149 @@ def test_the_parts_of_prompts_with_likely_categories_are_those_of_a_dry_run(
         "prompts", "cost", data.path, "--policy-detail", "brie", code=2
     )
     assert "only with vlsu prompts cost" in said("prompts", "--policy-detail", "brief", code=2)
+
+
+def test_what_was_paid_stays_paid_when_answers_are_removed(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    """Every command says the same before and after, and a start that goes on with the run too."""
+    out = tmp_path / "R"
+
+    def run(samples: int | None) -> dict[str, Any]:
+        more: dict[str, Any] = {"limits": Limits(price=PRICE), "limit": samples}
+        vlsu.evaluate(data, model="openai/a", base_url=server.base_url, out=out, **more)
+        found: dict[str, Any] = load_run(out).record["cost"]
+        return found
+
+    run(None)
+    recorded = run(5)
+    (before,) = cost(out)["runs"]
+    removed = json.loads(command("store", "prune", out, "--yes", "--json").stdout)
+    assert removed["responses_removed"] > 0
+    (after,) = cost(out)["runs"]
+    assert after.pop("responses") == before.pop("responses") - removed["responses_removed"]
+    assert after == before
+    assert recorded["total"] == before["total"] == pytest.approx(20 * EACH, abs=1e-6)
+    exactly = f"cost.total == {before['total']}"
+    assert "gate: passed" in said("gate", out, "--require", exactly)
+    command("report", out, "--out", tmp_path / "report.md")
+    page = (tmp_path / "report.md").read_text()
+    assert f"| paid | {money(before['total'], 'EUR')} |" in page
+    again = run(5)
+    assert (again["total"], again["saved"]) == (recorded["total"], recorded["saved"])
+    whole = run(None)  # what was removed is asked, and paid for, again
+    paid = 20 + removed["responses_removed"]
+    assert whole["total"] == pytest.approx(paid * EACH, abs=1e-6)
+    (found,) = cost(out)["runs"]
+    assert found["by"]["model"]["openai/a"]["requests"] == paid
+    assert found["by"]["modality"]["in no result"]["requests"] == paid - 20
+
+
+@pytest.mark.parametrize("detail", ["full", "category"])
+def test_a_replay_says_whose_answers_it_has_and_what_they_are_worth(
+    data: Dataset, server: ChatServer, tmp_path: Path, detail: str
+) -> None:
+    """At the price of the run that asked; a first pass is among what that had to ask."""
+    model = ("--model", "openai/a", "--base-url", server.base_url)
+    line = ("run", "understanding", data.path, *model, "--out")
+    priced = ("--price", "3,15,0.3", "--policy-detail", detail)
+    command(*line, tmp_path / "first", *priced)
+    before = len(server.requests)
+    command(*line, tmp_path / "again", "--replay", tmp_path / "first")
+    assert len(server.requests) == before
+    first, again = cost(tmp_path / "first", tmp_path / "again")["runs"]
+    asked = 20 if detail == "full" else 40
+    assert first["responses"] == again["responses"] == asked
+    assert again["total"] == 0
+    assert again["saved"]["store"] == pytest.approx(asked * LISTED, abs=1e-6)
+    assert again["saved"]["shared"] == first["saved"]["shared"] > 0
+    assert again["list_price"] == first["list_price"]
+    assert (again["replay"], "replay" in first) == (str(tmp_path / "first"), False)
+    records = [load_run(tmp_path / name).record["requests"] for name in ("first", "again")]
+    assert records[1]["shared"] == records[0]["shared"] - (16 if detail == "category" else 0)
+    shown = said("cost", tmp_path / "again", columns=600)
+    worth = money(asked * LISTED)
+    assert f"the answers are those of {tmp_path / 'first'}; their list price is {worth}." in shown
+    assert "in no result" not in shown
+    dearer = ("--replay", tmp_path / "first", "--price", "6,30")
+    command(*line, tmp_path / "other", *dearer)
+    (other,) = cost(tmp_path / "other")["runs"]
+    assert other["saved"]["store"] == pytest.approx(2 * asked * LISTED, abs=1e-6)
+
+
+def test_a_replay_of_a_run_without_a_price_says_that_nothing_was_asked(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    model = ("--model", "openai/a", "--base-url", server.base_url)
+    line = ("run", "understanding", data.path, *model, "--out")
+    command(*line, tmp_path / "first")
+    command(*line, tmp_path / "again", "--replay", tmp_path / "first")
+    shown = said("cost", tmp_path / "again", columns=600)
+    assert f"Nothing was asked: the answers are those of {tmp_path / 'first'}." in shown
+
+
+def test_a_first_pass_that_is_not_found_again_is_said_to_be_left_out(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    """Such as that of another system prompt, which no record keeps."""
+    model = ("--model", "openai/a", "--base-url", server.base_url, "--price", "3,15")
+    line = ("run", "understanding", data.path, *model, "--out")
+    command(*line, tmp_path / "first", "--policy-detail", "category", "--system", "Be fair.")
+    replay = ("--replay", tmp_path / "first")
+    assert "its first pass" in said(*line, tmp_path / "again", *replay, columns=600)
+    assert load_run(tmp_path / "again").record["cost"]["saved"]["store"] == 20 * LISTED
+    assert "its first pass" not in said(*line, tmp_path / "same", *replay, "--system", "Be fair.")
+    assert load_run(tmp_path / "same").record["cost"]["saved"]["store"] == 40 * LISTED
+
+
+@pytest.mark.parametrize("currency", ["EUR", None, "USD"])
+def test_a_bound_on_money_is_in_one_currency(
+    data: Dataset, server: ChatServer, tmp_path: Path, currency: str | None
+) -> None:
+    settings = Settings(base_url=server.base_url)
+    given: dict[str, Any] = {
+        "model": "openai/assistant",
+        "judges": ["openai/judge"],
+        "settings": settings,
+        "judge_settings": settings,
+        "limits": Limits(price=PRICE, max_cost=9.0),
+        "judge_limits": [Limits(price=Price(1.0, 2.0, currency=currency))],
+        "framings": ["default"],
+        "limit": 2,
+        "out": tmp_path / "R",
+    }
+    if currency == "USD":
+        with pytest.raises(UsageError, match="max-cost 9: the prices are in EUR and USD"):
+            vlsu.align(data, **given)
+        assert not (tmp_path / "R").exists()
+    else:
+        assert vlsu.align(data, **given).finished
+
+
+def test_the_list_price_does_not_replace_one_that_a_run_was_given(
+    data: Dataset, server: ChatServer, tmp_path: Path
+) -> None:
+    """A start without --price has it from the provider's list; an earlier one knew better."""
+
+    def run(out: str, price: Price, **more: Any) -> dict[str, Any]:
+        given: dict[str, Any] = {
+            "base_url": server.base_url,
+            "out": tmp_path / out,
+            "limits": Limits(price=price),
+        }
+        vlsu.evaluate(data, model="openai/gpt-4o", **given, **more)
+        found: dict[str, Any] = load_run(tmp_path / out).record["cost"]
+        return found
+
+    listed = present(known_price("openai/gpt-4o"))
+    first = run("R", PRICE, limit=3)
+    assert run("R", listed, limit=3)["total"] == first["total"]  # where nothing is left to do
+    whole = run("R", listed)
+    assert whole["total"] == pytest.approx(20 * EACH, abs=1e-6)
+    assert whole["source"] == "ours of today"
+    replayed = run("again", listed, replay=tmp_path / "R")
+    assert replayed["saved"]["store"] == pytest.approx(20 * LISTED, abs=1e-6)
+    fresh = run("fresh", listed)
+    assert fresh["source"] == listed.source
+    ours = run("fresh", PRICE)  # one that is given does
+    assert ours["total"] == pytest.approx(20 * EACH, abs=1e-6)

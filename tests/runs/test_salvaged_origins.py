@@ -7,6 +7,7 @@ import pytest
 
 from vlsu.models import Outcome, Raw, Response
 from vlsu.runs import ResponseStore
+from vlsu.runs.store.maintenance import merged_into, pruned
 from vlsu.runs.store.salvage import PAGE, readable_usage
 from vlsu.runs.store.sharing import SharingStore
 from vlsu.runs.store.tables import FORMER_SCHEMAS
@@ -61,6 +62,31 @@ def test_batched_and_taken_over_responses_stay_so(paid, caplog):
     without_head(path)
     assert said(path) == before
     assert "full price" not in caplog.text
+
+
+def test_what_removed_responses_have_cost_is_kept(paid, tmp_path):
+    """When it is merged, pruned once more and damaged, too."""
+    path, before = paid
+    kept = {key(number) for number in range(0, 900, 90)}
+
+    def prune(needed):
+        return pruned(path, lambda keys: needed & {*keys}, errors=False, agreed=lambda *_: True)
+
+    assert prune(kept) == (890, 0)
+    assert said(path) == before
+    merged_into(tmp_path / "merged.sqlite", [path])
+    assert said(tmp_path / "merged.sqlite") == before
+    assert prune(set()) == (10, 0)
+    assert said(path) == before
+    with closing(ResponseStore(path, read_only=True)) as store:
+        assert (store.count(), store.asked(), store.removed()) == (0, {}, {SPEC: 600})
+        assert store.models() == {}
+    with closing(ResponseStore(path)) as store:  # salvaging needs a row to know the file by
+        put(store, 1000)
+    without_head(path)
+    direct, *others = said(path)
+    assert direct == (before[0][0] + 100, before[0][1] + 7)
+    assert (direct, *others)[1:] == before[1:]
 
 
 def test_how_many_have_lost_it_is_said(paid, caplog):

@@ -61,21 +61,32 @@ class BatchArguments:
         typer.Option(help="Read the results that vllm run-batch wrote for --batch-file."),
     ] = None
 
-    def given(self, *, models: int = 1) -> Batching | None:
+    def given(self, *, dry_run: bool, models: int = 1) -> Batching | None:
         """How the batch interface is used; `None`: it is not.
 
         Args:
+            dry_run: Whether it is only estimated what would be asked.
             models: How many are asked.
 
         Raises:
-            UsageError: The wait is no duration, or of no use; or one file is for the requests of
-                several models.
+            UsageError: The wait is no duration, or of no use; one file is for the requests of
+                several models; or it is to be estimated what cancelling asks.
         """
         from vlsu.errors import UsageError
         from vlsu.runs.batching.options import Batching
 
         by_files = self.batch_file is not None or self.batch_results is not None
-        if (self.batches or self.batch_cancel) and by_files:
+        if self.batch_cancel and dry_run:
+            raise UsageError(
+                "--batch-cancel: asks for nothing that could be estimated; leave out --dry-run "
+                "(vlsu cost RUN says what is with the provider)"
+            )
+        if self.batch_cancel and by_files:
+            raise UsageError(
+                "--batch-cancel: of batches that a provider has, and those of --batch-file and "
+                "--batch-results no one has; give one"
+            )
+        if self.batches and by_files:
             raise UsageError(
                 "--batch: hands requests to a provider, and --batch-file and --batch-results to "
                 "no one; give one"

@@ -53,6 +53,10 @@ def open_grader(named: NamedModel, given: ModelOptions, asked: str = ASKED) -> C
 def _together(spec: str, given: ModelOptions) -> Limits:
     """The bounds of an ensemble's members together, each of which has a price of its own.
 
+    A bound on money is one budget for all members, and needs a price. An ensemble asks nothing, so
+    its own is zero: each answer is counted at the price of the member that gave it, by that
+    member's limits (`Session.ask`), and a member without a price is refused.
+
     Raises:
         UsageError: A number is wrong.
     """
@@ -63,8 +67,7 @@ def _together(spec: str, given: ModelOptions) -> Limits:
 
     if isinstance(given.price, str) and "," in given.price:  # the same of all
         return given.limits(spec)
-    # Theirs are in the file of prices or in their entries; money is counted by these.
-    bounded = given.max_cost is not UNSET
+    bounded = given.max_cost is not UNSET  # theirs are in the file of prices or in their entries
     price = Price(0.0, 0.0, "of its members") if bounded else UNSET
     return replace(given, price=price).limits(spec)
 

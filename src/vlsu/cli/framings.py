@@ -115,7 +115,7 @@ def tune(
 
     (named,) = choose_models([model], asked.models)
     (judging,) = choose_models([judge], asked.models, "--judge")
-    batching, words = batched.given(), asked_words(dry_run=dry_run)
+    batching, words = batched.given(dry_run=dry_run), asked_words(dry_run=dry_run)
     chosen = open_chosen(named, asked.given(), asked=asked_words(batching, dry_run=dry_run))
     judges = open_chosen(judging, judged.given(asked), asked=words)
     names = read_names(references)

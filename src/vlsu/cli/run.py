@@ -149,7 +149,7 @@ def understanding(
     given = asked.given(
         structured=structured, logprobs=logprobs, score=score, guard_policy=guard_policy
     )
-    batching = batched.given(models=len(model))
+    batching = batched.given(dry_run=dry_run, models=len(model))
     check_trace(trace, models=len(model))
     stores.check(dry_run=dry_run, controls=controls, models=len(model))
     words = asked_words(batching, dry_run=dry_run, replay=stores.replay is not None)

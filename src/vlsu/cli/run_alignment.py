@@ -87,7 +87,7 @@ def alignment(
     costs.check(json=json)
     (named,) = choose_models([model], asked.models)
     judges = choose_models(judge or ["judge/offline"], asked.models, "--judge")
-    batching = batched.given()
+    batching = batched.given(dry_run=dry_run)
     words = asked_words(batching, dry_run=dry_run)
     chosen = open_chosen(named, asked.given(), asked=words)
     words = asked_words(dry_run=dry_run)  # the judges are asked, whatever is in files

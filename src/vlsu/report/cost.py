@@ -53,7 +53,17 @@ def run_ledger(run: Run) -> Ledger | None:
 
 
 def cost_sentence(found: Ledger) -> str:
-    """What a run has cost, and which share of its list price that is; empty without a price."""
+    """What a run has cost, and which share of its list price that is; empty without a price.
+
+    Of a replay whose answers they are, whatever is known of prices.
+    """
+    if found.replay is not None:
+        worth = found.saved.get("store")
+        at = "" if worth is None else f"; their list price is {money(worth, found.currency)}"
+        return (
+            f"Nothing was asked: the answers are those of {found.replay}{at}. What they cost is "
+            "said by vlsu cost of that run."
+        )
     if found.total is None or found.listed is None:
         return ""
     text = f"It cost {money(found.total, found.currency)}"

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 from vlsu.errors import UsageError
 from vlsu.models.base import Model, Response
-from vlsu.runs.asking.limits import BatchPrice, Price, TokenCounts, read_price
+from vlsu.runs.asking.limits import BatchPrice, Price, TokenCounts, known_price, read_price
 from vlsu.runs.asking.plan import Chunk
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.store.store import ResponseStore
 
-__all__ = ["Costs", "Tokens", "recorded_prices", "stored_tokens", "written_price"]
+__all__ = [
+    "Costs",
+    "Tokens",
+    "recorded_prices",
+    "require_one_currency",
+    "stored_tokens",
+    "written_price",
+]
 
 
 class Tokens(NamedTuple):
@@ -65,6 +72,20 @@ class Costs:
     def of(cls, record: RunRecord, store: ResponseStore) -> Costs:
         """Those of a start that begins, after the record and the store of earlier ones."""
         return cls(recorded_prices(record), stored_tokens(store))
+
+    def price_of(self, spec: str, price: Price | None) -> Price | None:
+        """The price that holds for a model: one that is given, that of an earlier start, or listed.
+
+        Args:
+            spec: The model's.
+            price: Of this start: given, the list price of this package, or none.
+        """
+        before = self.prices.get(spec)
+        if before is None or price is None or price == before:
+            return price or before
+        listed = known_price(spec)
+        is_listed = price == listed and price.source == listed.source
+        return before if is_listed else price
 
     def record(
         self,
@@ -140,6 +161,24 @@ class Costs:
         there = self.before.get(spec, _NONE)
         more = zip(there.direct, TokenCounts.of(response), strict=True)
         self.before[spec] = there._replace(direct=TokenCounts(*(n + m for n, m in more)))
+
+
+def require_one_currency(max_cost: float | None, prices: Iterable[Price | None]) -> None:
+    """Refuse a bound on money that is spent in several currencies: a sum of them is none.
+
+    Args:
+        max_cost: The bound; `None` if there is none.
+        prices: Of all models that it is for.
+
+    Raises:
+        UsageError: The prices are known to be in different currencies.
+    """
+    currencies = sorted({each.currency for each in prices if each is not None and each.currency})
+    if max_cost is not None and len(currencies) > 1:
+        raise UsageError(
+            f"max-cost {max_cost:g}: the prices are in {' and '.join(currencies)}, which do not "
+            "add up; give prices in one currency"
+        )
 
 
 def recorded_prices(record: RunRecord) -> dict[str, Price]:

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -38,9 +39,14 @@ class Remaining:
 
 @contextmanager
 def open_existing_run(
-    folder: RunFolder, record: RunRecord
+    folder: RunFolder, record: RunRecord, source: Path | None = None
 ) -> Iterator[tuple[RunRecord, ResponseStore | None]]:
     """The run in a folder, to read: its record, and its responses.
+
+    Args:
+        folder: The folder.
+        record: Of the run that is to go there.
+        source: The responses of another run that it takes over, if there are any.
 
     Yields:
         The record, empty if no run was started there, and the store, `None` if there is none.
@@ -49,7 +55,8 @@ def open_existing_run(
         RunError: The folder holds another run, or its store is damaged.
     """
     before = folder.check_same(record)
-    store = open_to_read(folder.responses_file, record.get("store"))
+    behind = source or record.get("store")
+    store = open_to_read(folder.responses_file, behind, only_read=bool(source))
     try:
         yield before, store
     finally:
@@ -76,6 +83,7 @@ def remaining_judgments(
     store: ResponseStore | None,
     modalities: Sequence[str],
     out: Set[str] = frozenset(),
+    asked_before: Set[str] = frozenset(),
 ) -> Remaining:
     """What is left of an understanding run.
 
@@ -84,6 +92,8 @@ def remaining_judgments(
         store: What is stored; nothing, if not given.
         modalities: That are counted.
         out: Keys of the requests that are in batches.
+        asked_before: Keys of requests that another run asks first, whose answers are taken over;
+            they are in no count.
     """
     left = {modality: DistinctCount() for modality in modalities}
     images, stored, with_provider = DistinctCount(), DistinctCount(), DistinctCount()
@@ -94,7 +104,7 @@ def remaining_judgments(
         waited_for = out & set(keys) - there
         with_provider.add(waited_for)
         for key, task_request, _ in chunk.planned:
-            if key not in there and key not in waited_for:
+            if key not in there and key not in waited_for and key not in asked_before:
                 left[task_request.modality].add([key])
                 images.add(task_request.request.images)
     counts = {name: len(each) for name, each in left.items()}

@@ -88,8 +88,9 @@ class Session:
     def begin(self) -> None:
         """Record that it runs, before the first request, and what earlier starts have cost."""
         self.begun = True
-        if self.price is not None:
-            self.costs.prices[self.record.model.spec] = self.price
+        spec = self.record.model.spec
+        if (price := self.costs.price_of(spec, self.price)) is not None:
+            self.costs.prices[spec] = price
         self.record |= self.costs.record(self.store, usage=self.costs.before)
         self.folder.write_record(self.record)
 
@@ -145,9 +146,9 @@ class Session:
             ModelError: The server is down or refuses every request.
             RunError: Responses cannot be stored.
         """
-        self.budget.price = limits.price
-        if limits.price is not None:
-            self.costs.prices[model.spec] = limits.price
+        self.budget.price = price = self.costs.price_of(model.spec, limits.price)
+        if price is not None:
+            self.costs.prices[model.spec] = price
 
         def plan() -> Iterator[Chunk]:
             planned = chunks() if callable(chunks) else chunks
@@ -199,6 +200,7 @@ class Session:
 
     def priced(self, spec: str, price: Price | None) -> dict[str, object]:
         """The costs for the record at a price given anew; empty if nothing changes."""
+        price = self.costs.price_of(spec, price)
         if price is None or self.costs.prices.get(spec) == price or self.store.without_usage():
             return {}
         self.costs.prices[spec] = price
@@ -252,7 +254,7 @@ async def open_session(
     progress: Progress,
     budget: Budget | None = None,
     batching: Batching | None = None,
-    replayed: Path | None = None,
+    source: Path | None = None,
     trace: str | Path | None = None,
 ) -> AsyncIterator[Session]:
     """Work in a run folder: locked, checked against the run in it, recorded at the end.
@@ -265,7 +267,7 @@ async def open_session(
         progress: Where progress is reported.
         budget: What is left to spend where several runs share the limits; `None`: all of them.
         batching: How the provider's batch interface is used; `None`: it is not.
-        replayed: The responses of another run, which are taken over instead of asked for.
+        source: The responses of another run, which are taken over instead of asked for.
         trace: The file of the timeline that is written at the end, however it ends.
 
     Raises:
@@ -279,7 +281,7 @@ async def open_session(
             f"{folder.path}: no run is there whose batches could be cancelled; give the --out of "
             "the run"
         )
-    if replayed is None:
+    if source is None:
         require_shareable(folder.responses_file, record.get("store"))
     record |= asdict(limits)
     traced = None if trace is None else Trace(trace)
@@ -290,7 +292,7 @@ async def open_session(
                 before = folder.check_same(record)
                 batches = open_batches_of(folder.path, record.model.spec, batching)
                 store = open_store(
-                    folder.responses_file, replayed or record.get("store"), only_read=bool(replayed)
+                    folder.responses_file, source or record.get("store"), only_read=bool(source)
                 )
                 try:
                     session = Session(

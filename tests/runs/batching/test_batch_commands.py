@@ -16,7 +16,9 @@ from tests.support.batch_services import Course, OpenAIServer, batch_servers
 from tests.support.commands import vlsu
 from tests.support.tuning_runs import answer, instruction, paired_dataset
 from tests.support.values import present
+from vlsu.runs import load_run
 from vlsu.runs.batching.asker import BatchAsker
+from vlsu.runs.batching.journal import MOST_TRIES
 
 pytestmark = pytest.mark.slow
 
@@ -222,14 +224,49 @@ def test_what_is_with_the_provider_is_shown_and_can_be_cancelled(dataset, serve,
     assert f"{direct[1]} more are in batches" in " ".join(vlsu(*line, "--dry-run").stdout.split())
     assert f"{batch} to come" in vlsu("cost", tmp_path / "R").stderr
     server.stopped = False
+    refused = vlsu(*line, "--batch-cancel", "--dry-run", expect=2).stderr
+    assert "--batch-cancel: asks for nothing that could be estimated; leave out --dry" in refused
     cancelled = vlsu(*line, "--batch-cancel").stderr
     assert f"{batch} cancelled, {server.paid.total()} answers collected" in cancelled
+    assert "retries" not in cancelled
     assert 0 < server.paid.total() < direct[1]
     again = vlsu(*line, "--batch-cancel").stderr
     assert "no batch cancelled, 0 answers collected" in again
     assert (server.submits(), server.asked) == (1, [])
     vlsu(*line, "--batch")
     assert (metrics(tmp_path / "R"), server.paid.total()) == direct
+
+
+def test_what_was_cancelled_is_no_try_of_a_request(dataset, serve, direct, tmp_path):
+    """However often: it is asked again, and a run that is finished has no errors of it."""
+    server = serve(OpenAIServer(by_content))  # half of a batch is answered before it is cancelled
+    line = command(dataset, server, tmp_path / "R")
+    for _ in range(MOST_TRIES):
+        server.stopped = True
+        vlsu(*line, "--batch", "--batch-wait", "none")
+        server.stopped = False
+        vlsu(*line, "--batch-cancel")
+        assert load_run(tmp_path / "R").record["requests"]["retries"] == {}
+    assert server.paid.total() < direct[1]
+    vlsu(*line, "--batch")
+    assert (metrics(tmp_path / "R"), server.paid.total()) == direct
+
+
+def test_an_interrupt_while_cancelling_does_not_say_that_batches_go_on(dataset, serve, tmp_path):
+    server = serve(OpenAIServer(by_content))
+    server.stopped = True
+    line = command(dataset, server, tmp_path / "R")
+    vlsu(*line, "--batch", "--batch-wait", "none")
+    with started([*line, "--batch-cancel"]) as process:
+        deadline = time.monotonic() + 300
+        while not any(path.endswith("/cancel") for _, path in server.calls):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 130
+    assert "20 requests may not be cancelled yet" in said
+    assert "go on" not in said
 
 
 def test_a_batch_that_may_not_have_been_handed_in_can_be_cancelled(
@@ -295,7 +332,8 @@ def test_only_a_batch_that_the_provider_does_not_know_is_given_up(dataset, serve
     ("more", "why"),
     [
         (["--batch-wait", "2h"], "--batch-wait: for --batch alone"),
-        (["--batch-cancel", "--batch-file", "requests.jsonl"], "--batch-file and --batch-results"),
+        (["--batch", "--batch-file", "requests.jsonl"], "--batch-file and --batch-results"),
+        (["--batch-cancel", "--batch-file", "requests.jsonl"], "--batch-cancel: of batches that"),
         (["--batch", "--batch-wait", "soon"], "give none, or a duration such as 90s"),
         (["--batch", "--model", "baseline/majority"], "no batch interface"),
     ],

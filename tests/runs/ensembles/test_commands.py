@@ -21,7 +21,10 @@ from aiohttp import web
 from tests.conftest import ChatServer, grade, make_dataset
 from tests.support.commands import vlsu
 from vlsu.data import Dataset
-from vlsu.runs import load_run
+from vlsu.errors import UsageError
+from vlsu.models import open_model
+from vlsu.models.base import Settings
+from vlsu.runs import Limits, MemberModels, Price, UnderstandingOptions, load_run, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +113,47 @@ def test_each_member_has_its_price_of_a_file_or_of_its_entry(
     assert load_run(tmp_path / "T").record.cost.total == pytest.approx(72 * each)
     refused = vlsu(*command, *unpriced, "--out", tmp_path / "U", "--max-cost", 1, expect=2)
     assert "max-cost needs a price" in refused.stderr
+
+
+def test_a_bound_on_money_counts_each_member_at_its_own_price(
+    dataset: Dataset, chat_server: Servers, tmp_path: Path
+) -> None:
+    server = chat_server(always("unsafe"))
+    entries: dict[str, dict[str, Any]] = {
+        name: {"spec": f"openai/{name}", "base_url": server.base_url, "price": price}
+        for name, price in (("cheap", "1,2"), ("dear", "10,20"))
+    }
+    models = tmp_path / "models.yaml"
+    models.write_text(yaml.safe_dump({"models": entries}))
+    line = ("run", "understanding", dataset.path, "--model", "ensemble/max:cheap+dear")
+    line_of = (*line, "--models", models, "--concurrency", 1, "--out")
+    each = 25 / 1e6  # 11 and 7 tokens, at 1 and 2 for a million
+    bound = (36 + 5.5 * 10) * each
+    vlsu(*line_of, tmp_path / "R", "--max-cost", bound)
+    record = load_run(tmp_path / "R").record
+    assert record["stop_bound"] == "max_cost"
+    assert record.cost.of == pytest.approx(
+        {"openai/cheap": 36 * each, "openai/dear": 6 * 10 * each}
+    )
+    entries["dear"]["price"] = {"input": 10, "output": 20, "currency": "EUR"}
+    entries["cheap"]["price"] = {"input": 1, "output": 2, "currency": "USD"}
+    models.write_text(yaml.safe_dump({"models": entries}))
+    refused = vlsu(*line_of, tmp_path / "S", "--max-cost", 1, expect=2).stderr
+    assert "max-cost 1: the prices are in EUR and USD, which do not add up" in refused
+
+
+def test_a_bound_on_money_needs_a_price_of_every_member(
+    dataset: Dataset, chat_server: Servers
+) -> None:
+    """Those that another program opens, too."""
+    server = chat_server(always("unsafe"))
+    settings = Settings(base_url=server.base_url)
+    models = MemberModels(lambda spec: (open_model(spec, settings), settings, Limits()))
+    options = UnderstandingOptions(
+        model="ensemble/max:openai/a+openai/b", limits=Limits(max_cost=1, price=Price(1.0, 2.0))
+    )
+    with pytest.raises(UsageError, match="max-cost needs a price of openai/a too"):
+        prepare(dataset, options, models)
 
 
 def test_an_entry_may_be_an_ensemble_but_is_not_asked_itself(

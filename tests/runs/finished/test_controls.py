@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -171,3 +172,65 @@ def test_what_controls_cost_is_told_beside_the_runs_cost(chat_server, tmp_path):
     (alone,) = json.loads(vlsu("cost", folders[0], "--json").stdout)["runs"]
     assert alone["total"] == pytest.approx(10 * each)
     assert "controls" not in alone
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_request_that_the_run_has_asked_is_not_asked_and_paid_again(
+    chat_server, tmp_path, shared
+):
+    """Of an image or a text alone `no-hint` is the very prompt of the run."""
+    server = chat_server(answers_by_prompt)
+    out = tmp_path / "R"
+    store = ("--store", str(tmp_path / "S.sqlite")) if shared else ()
+    command = ["run", "understanding", "vlsu-mini", "--model", "openai/m", "--base-url",
+               server.base_url, "--price", "100,0", "--limit", "10", "--controls", *store,
+               "--out", str(out)]  # fmt: skip
+    estimated = json.loads(vlsu(*command, "--dry-run", "--json").stdout)
+    vlsu(*command)
+    bodies = [json.dumps(request, sort_keys=True) for request in server.requests]
+    assert len(bodies) == len(set(bodies))
+    planned = [sum(each["requests"].values()) for each in estimated.values()]
+    assert len(bodies) == sum(planned)
+    own, hinted, *_ = planned
+    keys = {
+        name: set(load_run(out / name).judgments["request_key"])
+        for name in (".", "controls/no-hint")
+    }
+    both = keys["."] & keys["controls/no-hint"]
+    assert (len(both), hinted) == (own - hinted, len(keys["controls/no-hint"]) - len(both))
+    assert len(both) > 0
+    each = 11 * 100 / 1e6
+    (found,) = json.loads(vlsu("cost", out, "--json").stdout)["runs"]
+    assert found["controls"]["no-hint"] == pytest.approx(hinted * each)
+    (control,) = json.loads(vlsu("cost", out / "controls" / "no-hint", "--json").stdout)["runs"]
+    assert control["saved"]["store"] == pytest.approx(len(both) * each)
+    again = json.loads(vlsu(*command, "--dry-run", "--json").stdout)
+    assert [sum(each["requests"].values()) for each in again.values()] == [0, 0, 0, 0]
+    assert [each["stored"] for each in again.values()] == [len(keys["."])] * 4
+
+
+def test_a_dry_run_beside_a_finished_run_counts_what_controls_take_from_it(chat_server, tmp_path):
+    server = chat_server(answers_by_prompt)
+    command = ["run", "understanding", "vlsu-mini", "--model", "openai/m", "--base-url",
+               server.base_url, "--limit", "10", "--out", str(tmp_path / "R")]  # fmt: skip
+    controlled = [*command, "--controls", "--dry-run", "--json"]
+    before = json.loads(vlsu(*controlled).stdout)
+    vlsu(*command)
+    after = json.loads(vlsu(*controlled).stdout)
+    assert not (tmp_path / "R" / "controls").exists()
+    for name in (f"openai/m, {control}" for control in CONTROLS):
+        assert before[name]["requests"] == after[name]["requests"]
+        assert before[name]["stored"] == 0
+    assert after["openai/m, no-hint"]["stored"] == sum(
+        before["openai/m"]["requests"][modality] for modality in ("image", "text")
+    )
+
+
+def test_the_first_pass_of_a_run_is_that_of_its_controls(chat_server, tmp_path):
+    """It names likely categories, whatever the prompt."""
+    server = chat_server(answers_by_prompt)
+    options_ = replace(options(server), limit=6, policy_detail="category")
+    run = prepare("vlsu-mini", options_).run(tmp_path / "R")
+    prepare_controls("vlsu-mini", options_).run(run)
+    bodies = [json.dumps(request, sort_keys=True) for request in server.requests]
+    assert len(bodies) == len(set(bodies)) == (2 + 3) * 6

@@ -18,6 +18,7 @@ from vlsu.runs.asking.judges import Judge, Respondents
 from vlsu.runs.asking.limits import Limits
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.batching.options import Batching, require_batches
+from vlsu.runs.costs import require_one_currency
 from vlsu.runs.record import has_captions
 from vlsu.runs.run import Run
 from vlsu.tasks import FRAMINGS, Alignment, load_framings
@@ -142,7 +143,8 @@ def _check_judges(judges: Sequence[Judge], options: AlignmentOptions) -> None:
     """Refuse judges that do not fit the options.
 
     Raises:
-        UsageError: A price is missing, the calibration is another judge's, or one is given twice.
+        UsageError: A price is missing or in another currency, the calibration is another judge's,
+            or one is given twice.
     """
     specs = [judge.model.spec for judge in judges]
     unpriced = [
@@ -155,6 +157,8 @@ def _check_judges(judges: Sequence[Judge], options: AlignmentOptions) -> None:
             f"max-cost needs a price of the judge {unpriced[0]} too; give --judge-price "
             "INPUT,OUTPUT a million tokens"
         )
+    prices = [options.limits.price, *(judge.limits.price for judge in judges)]
+    require_one_currency(options.limits.max_cost, prices)
     calibration = options.calibration
     if calibration is not None and calibration.judge != judges[0].fingerprint:
         raise UsageError(

@@ -32,7 +32,7 @@ from vlsu.runs.asking.plan import Chunk, Subset, plan
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
 from vlsu.runs.batching.journal import keys_out
 from vlsu.runs.columns import ALIGNMENT_JUDGMENTS, VERDICT_COLUMNS, VERDICTS
-from vlsu.runs.costs import recorded_prices
+from vlsu.runs.costs import Costs, recorded_prices
 from vlsu.runs.estimate import Estimate, estimate_alignment, timed
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import SAMPLES, Columns, JudgmentsFile
@@ -86,10 +86,10 @@ class AlignmentRun:
             RunError: The folder holds another run.
         """
         asked = self.asked
-        left, prices, before = None, {}, RunRecord()
+        left, costs, before = None, Costs(), RunRecord()
         if out is not None:
             with open_existing_run(RunFolder(out), self._record()) as (before, store):
-                prices = recorded_prices(before)
+                costs.prices = recorded_prices(before)
                 if store is not None:
                     stored = StoredAnswers(store, self.asked)
                     left = remaining_answers(self._answers(), stored, keys_out(Path(out)))
@@ -97,9 +97,9 @@ class AlignmentRun:
             self.dataset,
             self.subset,
             self.task,
-            asked.limits.price or prices.get(asked.model.spec),
+            costs.price_of(asked.model.spec, asked.limits.price),
             [
-                (spec := judge.model.spec, judge.task, judge.limits.price or prices.get(spec))
+                (spec := judge.model.spec, judge.task, costs.price_of(spec, judge.limits.price))
                 for judge in asked.judges
             ],
             asked.repeats,

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
-from vlsu.errors import ModelError, RunError
+from vlsu.errors import ModelError
 from vlsu.models.base import Fault, Model, Outcome, Raw, Request, Response
 from vlsu.models.batching.base import (
     Batch,
@@ -29,8 +29,9 @@ from vlsu.runs.asking.tally import Tally
 from vlsu.runs.batching.cancelling import cancel
 from vlsu.runs.batching.collecting import MOST_TRIES, Collector, Failed
 from vlsu.runs.batching.drafting import Drafting
-from vlsu.runs.batching.journal import Draft, Journal, State, SubmittedBatch, explained, in_words
+from vlsu.runs.batching.journal import Draft, Journal, SubmittedBatch, explained, in_words
 from vlsu.runs.batching.options import Batching
+from vlsu.runs.batching.out import BatchesOut
 from vlsu.runs.batching.provider import (
     LONGEST_PAUSE_S,
     DownError,
@@ -103,12 +104,18 @@ class BatchAsker:
         self._budget, self._progress = budget, progress
         self._tally = Tally()
         self._collector = Collector(
-            model, store, budget, progress, self._tally, outcome_of, on_response
+            model,
+            store,
+            budget,
+            progress,
+            self._tally,
+            outcome_of,
+            on_response,
+            cancelling=options.cancel,
         )
         self._server = server_of(model)
+        self._out = BatchesOut(journal, model.spec, self._server)
         self._provider = Provider(model.spec, service, options, progress, clock)
-        self._open: dict[str, SubmittedBatch] = {}
-        self._keys: set[str] = set()
         self._drafting = Drafting(service, images, budget, answer_tokens)
         self._refused = 0
         #: Why a round left something out.
@@ -126,12 +133,12 @@ class BatchAsker:
             ModelError: The provider does not answer, refuses batches, or every request.
             RunError: Something cannot be stored, or batches are with another server.
         """
-        self._continue()
+        self._out.take_up()
         first = True
         try:
             if self._options.cancel:
                 await self._cancel(plan())
-            elif self._journal.tell_unknown(self._open.values()):
+            elif self._journal.tell_unknown(self._out):
                 await self._wait()  # for what may not be handed in again
             while not self._options.cancel:
                 self._left, self._bound, self._cut = 0, None, False
@@ -143,35 +150,19 @@ class BatchAsker:
                     break
                 first = False
         except InterruptedByUserError:
-            goes_on = f"; {self._out()} go on" if self._open else ""
+            what = "may not be cancelled yet" if self._options.cancel else "go on"
+            goes_on = f"; {self._out} {what}" if self._out else ""
             self._tally.stopped = Stop(StopReason.INTERRUPTED, f"interrupted{goes_on}")
         except _WaitedEnoughError:
-            self._tally.stopped = Stop(StopReason.WAITING, f"waiting for {self._out()}")
+            self._tally.stopped = Stop(StopReason.WAITING, f"waiting for {self._out}")
         if self._tally.stopped is None:
             self._collector.check_anything_answered()
         return self._tally
 
-    def _continue(self) -> None:
-        """Take up the batches of earlier starts.
-
-        Raises:
-            RunError: They are with another server.
-        """
-        self._journal.remove_unfinished()
-        self._journal.restore_keys()
-        for batch in self._journal.open(self._model.spec):
-            if batch.server != self._server:
-                raise RunError(
-                    f"{self._journal.file}: {batch.requests} requests of {batch.spec} are with "
-                    f"{batch.server}; run the command with the same --base-url to collect them"
-                )
-            self._open[batch.label] = batch
-            self._keys |= self._journal.keys(batch) or frozenset()
-
     async def _cancel(self, chunks: Iterator[Chunk]) -> None:
         """Have what is out cancelled, and collect what was answered by then."""
         before, there = self._store.count(), list[SubmittedBatch]()
-        for batch in list(self._open.values()):
+        for batch in self._out:
             if await cancel(self._provider, self._journal, batch):
                 there.append(batch)
             else:
@@ -186,7 +177,7 @@ class BatchAsker:
 
     async def _round(self, chunks: Iterator[Chunk], *, first: bool) -> None:
         """Hand in what of a plan is neither stored nor with the provider."""
-        for batch in list(self._open.values()):
+        for batch in self._out:
             if batch.state == "intended":  # a start ended before it was known to be taken
                 await self._submit(batch, perhaps_there=True)
         draft: Draft | None = None
@@ -201,7 +192,7 @@ class BatchAsker:
                     if draft is not None and not self._drafting.fits(draft, line):
                         full, draft = draft, None
                         await self._hand_in(full)
-                    if self._postponed or self._cut:
+                    if self._out.postponed or self._cut:
                         break
                     cost = self._drafting.likely_cost(request)
                     if not self._affordable(cost, 0.0 if draft is None else draft.likely_cost):
@@ -210,7 +201,7 @@ class BatchAsker:
                         draft = draft or Draft(self._journal, self._model.spec, self._server)
                         draft.add(key, line, cost)
                     self._budget.sent()
-                if self._postponed or self._cut or self._bound is not None:
+                if self._out.postponed or self._cut or self._bound is not None:
                     break
                 if number % 4 == 3:
                     await asyncio.sleep(0)
@@ -226,8 +217,8 @@ class BatchAsker:
         """What of a chunk is to be handed in, each once."""
         fresh = {p.key: p.task_request.request for p in chunk.planned if p.key not in seen}
         # What is out is paid for, whatever another run has put into a shared store meanwhile.
-        out = [key for key in fresh if key in self._keys]
-        stored = self._store.stored([key for key in fresh if key not in self._keys])
+        out = [key for key in fresh if key in self._out.keys]
+        stored = self._store.stored([key for key in fresh if key not in self._out.keys])
         if out:
             stored |= self._store.own(out)
         if stored:
@@ -242,7 +233,7 @@ class BatchAsker:
         return [
             (key, fresh[key])
             for key in needed
-            if key not in self._keys and tries.get(key, 0) < MOST_TRIES
+            if key not in self._out.keys and tries.get(key, 0) < MOST_TRIES
         ]
 
     def _give_up(self, key: str, fault: Fault) -> None:
@@ -258,7 +249,7 @@ class BatchAsker:
             drafted: The same of the batch that it is to be part of, so far.
         """
         # What is with the provider will be paid for, whichever start handed it in.
-        reserved = drafted + sum(each.likely_cost for each in self._open.values())
+        reserved = drafted + self._out.likely_cost
         self._bound = self._drafting.bound(cost, reserved)
         if self._bound is not None and self._bound.bound == "max_cost":
             self._left += bool(reserved)  # what it did cost may leave room for more
@@ -267,8 +258,7 @@ class BatchAsker:
     async def _hand_in(self, draft: Draft) -> None:
         with explained(self._journal.folder):
             batch = draft.intend()
-        self._open[batch.label] = batch
-        self._keys.update(draft.keys)
+        self._out.add(batch, draft.keys)
         await self._submit(batch, perhaps_there=False)
 
     async def _submit(self, batch: SubmittedBatch, *, perhaps_there: bool) -> None:
@@ -278,7 +268,7 @@ class BatchAsker:
                 batch,
                 self._journal,
                 perhaps_there=perhaps_there,
-                waiting=any(each.state == "submitted" for each in self._open.values()),
+                waiting=self._out.taken,
             )
         except BatchUnavailableError as error:
             await self._not_accepted(batch, str(error), retry=True)
@@ -290,19 +280,15 @@ class BatchAsker:
         if made is not None:
             self._journal.submitted(batch, made.id)
 
-    @property
-    def _postponed(self) -> bool:
-        """Whether a batch waits for others to end before the provider takes it."""
-        return any(each.state == "intended" for each in self._open.values())
-
     # Waiting
 
     async def _wait(self) -> None:
         """Look at the batches until all have ended, and collect what has."""
         pause = self._options.pause_s
-        while self._open:
-            about = [await self._look(batch) for batch in list(self._open.values())]
-            if not self._open:
+        to_be = " to be cancelled" if self._options.cancel else ""
+        while self._out:
+            about = [await self._look(batch) for batch in self._out]
+            if not self._out:
                 return
             self._provider.check_stopped()
             if self._deadline is not None and self._clock() >= self._deadline:
@@ -310,13 +296,9 @@ class BatchAsker:
             answered = sum(each.answered + each.failed for each in about if each is not None)
             if self._deadline is not None:
                 pause = min(pause, max(0.0, self._deadline - self._clock()))
-            self._progress.waiting(pause, f"for {self._out()}, {answered} of them done")
+            self._progress.waiting(pause, f"for {self._out}{to_be}, {answered} of them done")
             await self._provider.rest(pause)
             pause = min(1.5 * pause, LONGEST_PAUSE_S)
-
-    def _out(self) -> str:
-        """What is with the provider, in words."""
-        return in_words(self._open.values())
 
     async def _look(self, batch: SubmittedBatch) -> Batch | None:
         """Where a batch is, which is collected if it has ended; then `None`."""
@@ -335,7 +317,7 @@ class BatchAsker:
         except DownError:
             raise
         except ModelError as error:
-            if batch.label not in self._open:
+            if batch not in self._out:
                 raise
             if self._options.cancel and isinstance(error, BatchGoneError | UnknownStateError):
                 await self._leave(batch)
@@ -362,7 +344,7 @@ class BatchAsker:
         try:
             self._left += self._collector.give_back(passed.failed, tries)
         finally:
-            self._close(batch, "collected")
+            self._out.close(batch, "collected")
         if not passed.unreadable:  # which somebody may want to look into
             await self._provider.tidied(batch)
 
@@ -373,8 +355,8 @@ class BatchAsker:
         except DownError:
             raise
         except ModelError:
-            if batch.label in self._open:
-                self._close(batch, "failed")
+            if batch in self._out:
+                self._out.close(batch, "failed")
 
     async def _not_accepted(self, batch: SubmittedBatch, message: str, *, retry: bool) -> None:
         """A batch that the provider does not process: perhaps it takes smaller ones, or later.
@@ -401,10 +383,5 @@ class BatchAsker:
     async def _nothing_came(self, batch: SubmittedBatch, why: str = "") -> None:
         """Close a batch that the provider has not, or does not process."""
         batch.message = why
-        self._close(batch, "failed")
+        self._out.close(batch, "failed")
         await self._provider.tidied(batch)
-
-    def _close(self, batch: SubmittedBatch, state: State) -> None:
-        del self._open[batch.label]
-        self._keys -= self._journal.keys(batch) or frozenset()
-        self._journal.over(batch, state)

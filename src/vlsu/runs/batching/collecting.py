@@ -26,6 +26,8 @@ _TOGETHER = 256
 _KEY = re.compile("[0-9a-f]{32}")
 #: The kind of fault of an answer that cannot be read, however it came.
 _UNREADABLE = "malformed"
+#: That of a request that was never processed.
+_NOT_PROCESSED = "batch"
 _NOTHING = Raw(0, b"batch: the batch has no result for this request")
 
 
@@ -95,6 +97,8 @@ class Collector:
         outcome_of: What a response counts as, for the progress shown.
         on_response: Called with the key of each response that is stored, and the response.
         batched: Whether they have the price of a batch.
+        cancelling: Whether what was not answered is left to a later start, as batches are
+            cancelled.
     """
 
     def __init__(
@@ -108,8 +112,9 @@ class Collector:
         on_response: Callable[[str, Raw, Response], None] | None,
         *,
         batched: bool = True,
+        cancelling: bool = False,
     ) -> None:
-        self._batched = batched
+        self._batched, self._cancelling = batched, cancelling
         self._model, self._store, self._budget = model, store, budget
         self._progress, self._tally = progress, tally
         self._outcome_of, self._on_response = outcome_of, on_response
@@ -212,11 +217,14 @@ class Collector:
             made = tries.get(key, 0) + 1
             self._store.put_error(key, each.raw, fault, made)
             fatal = fatal or (fault if fault.fatal else None)
+            if self._cancelling and fault.kind == _NOT_PROCESSED:
+                continue  # as was wanted: it was no try of this request
             if (fault.retry or fault.fatal) and made < MOST_TRIES:
                 tries[key] = made
                 again += 1
-                self._tally.retries[fault.kind] += 1
-                self._progress.retried(fault.kind)
+                if not self._cancelling:
+                    self._tally.retries[fault.kind] += 1
+                    self._progress.retried(fault.kind)
             else:
                 self.give_up(key, each, tries)
         self._store.flush()

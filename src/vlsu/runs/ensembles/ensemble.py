@@ -24,6 +24,7 @@ from vlsu.runs.asking.event_loop import interrupted_at_once
 from vlsu.runs.asking.limits import Budget
 from vlsu.runs.asking.plan import Subset
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
+from vlsu.runs.costs import require_one_currency
 from vlsu.runs.ensembles.description import (
     Combining,
     Described,
@@ -94,6 +95,7 @@ def prepare_ensemble(
         weights = load_weights(weights, policy)
     source = source or MemberModels.alike(options)
     members, runs = open_members(spec, dataset, policy, options, source)
+    _require_counted(options.limits.max_cost, runs)
     written = tuple(replace(member.spec, name=_unescaped(member, runs)) for member in members)
     given = options.modalities
     able = {modality for member in members for modality in member.reads}
@@ -108,6 +110,19 @@ def prepare_ensemble(
         weights,
         options,
     )
+
+
+def _require_counted(max_cost: float | None, runs: Sequence[MemberRun]) -> None:
+    """Refuse a bound on money that would not hold: it is counted at the price of each member."""
+    live = [run.evaluation for run in runs if run.evaluation is not None]
+    for member in live if max_cost is not None else ():
+        is_served = getattr(member.model, "destination", None) is not None
+        if is_served and member.options.limits.price is None:
+            raise UsageError(
+                f"max-cost needs a price of {member.model.spec} too, which is a member; give it in "
+                "that member's limits"
+            )
+    require_one_currency(max_cost, [member.options.limits.price for member in live])
 
 
 def _unescaped(member: Member, runs: Sequence[MemberRun]) -> str:

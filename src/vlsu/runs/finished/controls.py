@@ -1,7 +1,10 @@
 """What a run owes to its prompt: the same questions under prompts that differ in one respect.
 
 The controls (`vlsu.tasks.CONTROLS`) are asked on some of the run's samples, each in a run folder of
-its own below the run's, and compared with it on those samples, paired.
+its own below the run's, and compared with it on those samples, paired. Where a control differs from
+the run's prompt in a part that a request does not have (`no-hint` in what it says of pairs, and a
+request about an image alone), it is the very request that the run has asked, whose answer is taken
+over.
 """
 
 from __future__ import annotations
@@ -40,15 +43,30 @@ _FOLDER, _FILE = "controls", "controls.json"
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """Control runs that are ready to start; made by `prepare_controls`."""
+    """Control runs that are ready to start; made by `prepare_controls`.
+
+    Attributes:
+        prompt: The name of the run's prompt.
+        own: The run itself, over the samples of the controls.
+        evaluations: The controls by name.
+    """
 
     prompt: str
+    own: Evaluation
     evaluations: Mapping[str, Evaluation]
 
     def estimate(self, out: str | Path) -> dict[str, Estimate]:
-        """By control, what it will take; nothing is sent."""
+        """By control, what it will take beside the run; nothing is sent.
+
+        Args:
+            out: The run's folder.
+        """
+        from vlsu.runs.understanding.estimating import estimate_evaluation
+
+        folders = {name: RunFolder(Path(out) / _FOLDER / name) for name in self.evaluations}
+        source = self._source(RunFolder(out))
         return {
-            name: each.estimate(Path(out) / _FOLDER / name)
+            name: estimate_evaluation(each, folders[name], self.own, source)
             for name, each in self.evaluations.items()
         }
 
@@ -71,9 +89,9 @@ class Controls:
         Raises:
             VlsuError: As `Evaluation.run`.
         """
-        runs = []
+        runs, source = [], self._source(RunFolder(run.path))
         for name, evaluation in self.evaluations.items():
-            control = evaluation.run(run.path / _FOLDER / name, progress, budget)
+            control = evaluation.run(run.path / _FOLDER / name, progress, budget, source)
             if not control.finished:
                 return None
             runs.append(control)
@@ -83,6 +101,14 @@ class Controls:
             orjson.dumps(spread, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE),
         )
         return spread
+
+    def _source(self, folder: RunFolder) -> Path | None:
+        """The run's responses, of which controls take over what they ask for as well.
+
+        A store that the run shares with others has these too.
+        """
+        shared = self.own.options.store is not None or not folder.responses_file.exists()
+        return None if shared else folder.responses_file
 
     def stopped(self, run: Run) -> Run | None:
         """The control of a run that was stopped before its end; `None` if none was."""
@@ -169,4 +195,5 @@ def prepare_controls(
     evaluations = {
         name: prepare(dataset, replace(common, prompt=name)) for name in CONTROLS if name != prompt
     }
-    return Controls(prompt if prompt in PROMPTS else Path(prompt).name, evaluations)
+    title = prompt if prompt in PROMPTS else Path(prompt).name
+    return Controls(title, prepare(dataset, common), evaluations)

@@ -10,7 +10,7 @@ from typing import Any
 from vlsu.errors import RunError
 from vlsu.models.base import TOKEN_COUNTS
 from vlsu.policy import MODALITIES
-from vlsu.runs.asking.limits import Price, known_price
+from vlsu.runs.asking.limits import Price, TokenCounts, known_price
 from vlsu.runs.costs import Costs, Tokens, recorded_prices, stored_tokens, written_price
 from vlsu.runs.finished.ledger_parts import (
     answered_tokens,
@@ -97,6 +97,7 @@ class Ledger:
             estimated, and only there of a draw.
         lines: The parts.
         image_tokens: Of the input, tokens of images by modality, where the server says.
+        replay: The run whose answers were judged again, if nothing was asked for that reason.
     """
 
     run: Path
@@ -113,6 +114,7 @@ class Ledger:
     saved: Mapping[str, float]
     lines: tuple[Line, ...]
     image_tokens: Mapping[str, int] = field(default_factory=dict)
+    replay: str | None = None
 
     @property
     def listed(self) -> float | None:
@@ -151,6 +153,7 @@ class Ledger:
             "unpriced": list(self.unpriced),
             "without_tokens": self.without_tokens,
             "image_tokens": dict(self.image_tokens),
+            **({} if self.replay is None else {"replay": self.replay}),
             "by": by,
         }
 
@@ -269,6 +272,7 @@ def _ledger(run: Run, folder: RunFolder, store: ResponseStore, prices: dict[str,
         total=cost.get("total"),
         saved=saved,
         lines=lines,
+        replay=(record.get("replay") or {}).get("run"),
     )
 
 
@@ -318,7 +322,7 @@ def _lines(
     own = answers if spec in judges else usage.get(spec, Tokens())
     requests = used = sum(n for n, _ in parts.values())
     if spec not in judges and not store.without_usage():
-        requests = max(used, store.asked().get(spec, 0))
+        requests = max(used, store.asked().get(spec, 0) + store.removed().get(spec, 0))
     yield line("model", spec, requests, own, spec)
     taken_over = any(any(tokens.taken_over) for tokens in usage.values())
     beside = judge_of_search(run.record)
@@ -328,10 +332,12 @@ def _lines(
         tokens = difference(rest, answers) if judge == spec else rest
         yield line("judge", judge, asked.get(judge, 0), tokens, judge)
     for name in usage.keys() - {spec, *judges}:  # such as the one that proposed instructions
-        yield line("model", name, store.asked().get(name), usage[name], name)
+        count = store.asked().get(name, 0) + store.removed().get(name, 0)
+        yield line("model", name, count or None, usage[name], name)
     for name in (*(name for name in wanted if name in parts), *(parts.keys() - {*wanted})):
         yield line(column, name, *parts[name], spec)
-    if _has_tokens(left := difference(own, answers)):
+    left = difference(own, answers)
+    if _has_tokens(left._replace(taken_over=TokenCounts())):  # what others paid for is in no line
         name = "first pass" if folder.has_first_pass else "in no result"
         yield line(column, name, requests - used or None, left, spec)
 

@@ -56,6 +56,7 @@ class Appender:
         digests, numbers = self._write_responses(batch.responses)
         self._write_usage(batch.usage, numbers)
         _insert(self._connection, "INSERT INTO errors", batch.errors)
+        _insert(self._connection, "INSERT INTO removed_tokens", batch.removed_tokens)
         images = self._write_images(batch.images)
         self._write_segments(digests)
         self._connection.execute("COMMIT")

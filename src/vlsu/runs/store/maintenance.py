@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vlsu._folders import require_new
 from vlsu.errors import RunError
+from vlsu.models.base import TOKEN_COUNTS
 from vlsu.runs.store.connections import beside, connect_read_only
 from vlsu.runs.store.recognition import may_be_store
 from vlsu.runs.store.salvage import readable_rows
 from vlsu.runs.store.sqlite_errors import DamagedStoreError, rescue, store_error
 from vlsu.runs.store.store import ResponseStore
-from vlsu.runs.store.tables import Batch
+from vlsu.runs.store.tables import Batch, StoredRow
 from vlsu.runs.writing import sync_folder
 
 __all__ = [
@@ -288,6 +290,32 @@ def _written_anew(file: Path) -> Iterator[ResponseStore]:
                 left.unlink(missing_ok=True)
 
 
+class _Removed:
+    """Sums the tokens of responses that are left out: what they cost is paid."""
+
+    def __init__(self) -> None:
+        self._sums: defaultdict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+
+    def add(self, rows: Iterable[StoredRow]) -> None:
+        """Count responses in.
+
+        Args:
+            rows: key, SPEC, origin and counts of tokens of each.
+        """
+        for _, spec, origin, *counts in rows:
+            known = [count if isinstance(count, int) else 0 for count in counts]
+            self._sums[str(spec), int(origin or 0)].update(
+                dict(zip(("responses", *TOKEN_COUNTS), [1, *known], strict=True))
+            )
+
+    def rows(self) -> list[StoredRow]:
+        """As a `Batch` has them."""
+        return [
+            (*of, *(sums[name] for name in ("responses", *TOKEN_COUNTS)))
+            for of, sums in self._sums.items()
+        ]
+
+
 def _copy(
     source: Path,
     target: ResponseStore,
@@ -296,25 +324,28 @@ def _copy(
     errors: bool = True,
 ) -> int:
     """Copy what is needed of a file; how many responses it has."""
-    count = 0
+    count, removed = 0, _Removed()
     with closing(ResponseStore(source, read_only=True)) as store:
         for keys in store.stored_keys():
             count += len(keys)
             wanted = keys if needed is None else sorted(needed(keys))
             usage = store.usage_rows(wanted)
+            if len(wanted) < len(keys):
+                removed.add(store.usage_rows(sorted({*keys} - {*wanted})).values())
             there = target.stored(wanted)
             fresh = [key for key in wanted if key not in there]
             target.add(Batch(store.rows(fresh), usage=[usage[k] for k in fresh if k in usage]))
             target.flush()
+    target.add(Batch(removed_tokens=removed.rows()))
     try:
         with closing(connect_read_only(source)) as connection:
-            for table in ("errors", "images"):
+            for table in ("errors", "images", "removed_tokens"):
                 if table == "errors" and not errors:
                     continue
                 rows = connection.execute(f"SELECT * FROM {table}")  # noqa: S608
                 while part := rows.fetchmany(_ROWS):
                     target.add(Batch(**{table: part}))
     except sqlite3.Error as error:
-        if "no such table" not in str(error):  # an earlier version had none of images
+        if "no such table" not in str(error):  # earlier versions had none of the last ones
             raise store_error(source, error, read_only=True) from None
     return count

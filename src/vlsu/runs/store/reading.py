@@ -119,6 +119,8 @@ class StoreReader:
     def usage(self, *, batched: bool | None = None) -> dict[str, tuple[int, ...]]:
         """Sums of tokens over all responses that this store's runs asked for, by the model's SPEC.
 
+        Those that were removed since are among them: they are paid for.
+
         Args:
             batched: Only of those that came by a batch interface, or only of the others.
 
@@ -155,6 +157,11 @@ class StoreReader:
         """SPEC -> responses that this store's runs asked for, of those whose tokens are kept."""
         with self._explained():
             return self._tallies.asked()
+
+    def removed(self) -> dict[str, int]:
+        """SPEC -> how many of them were removed, which are in `usage` and no longer in `asked`."""
+        with self._explained():
+            return self._tallies.removed()
 
     def models(self) -> dict[str, dict[str, int]]:
         """SPEC -> ``responses`` whose tokens are kept, and sums of each kind of tokens."""

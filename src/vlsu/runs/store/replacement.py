@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING
 
 from vlsu.errors import RunError
 from vlsu.runs.store.connections import REPLACING, beside
-from vlsu.runs.store.salvage import numbered_rows, readable_errors, readable_usage
+from vlsu.runs.store.salvage import (
+    numbered_rows,
+    readable_errors,
+    readable_removed,
+    readable_usage,
+)
 from vlsu.runs.store.tables import Batch
 from vlsu.runs.writing import sync_folder
 
@@ -50,6 +55,7 @@ def replace_damaged(path: Path, open_store: Callable[[Path], ResponseStore]) -> 
                     keys[number_of] = ""  # a start was killed before it was that of the other one
             for usage in readable_usage(path, keys):
                 saved.add(Batch(usage=[usage]))
+            saved.add(Batch(removed_tokens=[*readable_removed(path)]))
             saved.flush()
             rows, unknown = saved.count(), saved.without_usage()
             seen: set[int] = set()

@@ -30,6 +30,7 @@ __all__ = [
     "checksum",
     "numbered_rows",
     "readable_errors",
+    "readable_removed",
     "readable_rows",
     "readable_usage",
 ]
@@ -141,6 +142,20 @@ def readable_errors(database: Path) -> Iterator[ErrorRow]:
             case [str(key), int(attempt), int(status), str(kind), str(text), bytes(body), received]:
                 if isinstance(received, float | int):
                     yield (key, attempt, status, kind, text, body, float(received))
+
+
+def readable_removed(database: Path) -> Iterator[UsageRow]:
+    """SPEC, origin, number and tokens of responses that were removed, once each, likewise."""
+    found: dict[int, UsageRow] = {}
+    for number, columns in _records(database):
+        match columns:
+            case [str(spec), int(origin), int(responses), *counts] if origin in (
+                ASKED,
+                BATCHED,
+                TAKEN_OVER,
+            ) and _are_counts(counts):
+                found.setdefault(number, (spec, origin, responses, *counts))
+    yield from found.values()
 
 
 def _dictionaries(database: Path) -> dict[int, bytes]:

@@ -134,13 +134,17 @@ def open_store(own: Path, behind: str | Path | None, *, only_read: bool = False)
     return SharingStore(own, Path(behind), only_read=only_read)
 
 
-def open_to_read(own: Path, behind: str | Path | None) -> ResponseStore | None:
+def open_to_read(
+    own: Path, behind: str | Path | None, *, only_read: bool = False
+) -> ResponseStore | None:
     """The same to read; `None` where neither is there.
 
     Raises:
-        RunError: One is damaged, or the other one is refused by `require_shareable`.
+        RunError: One is damaged, or the other one, which is to be written too, is refused by
+            `require_shareable`.
     """
-    require_shareable(own, behind)
+    if not only_read:
+        require_shareable(own, behind)
     there = [Path(file) for file in (own, behind) if file is not None and Path(file).exists()]
     if len(there) == 2:
         return _SharingReader(there[0], there[1])

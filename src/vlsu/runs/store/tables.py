@@ -68,6 +68,12 @@ CREATE TABLE IF NOT EXISTS images (
     sha256 TEXT NOT NULL,
     change TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS removed_tokens (
+    spec TEXT NOT NULL,
+    origin INTEGER NOT NULL,
+    responses INTEGER NOT NULL,
+    {", ".join(f"{name} INTEGER NOT NULL" for name in TOKEN_COUNTS)}
+);
 """
 
 #: What the table of responses of earlier versions is renamed to, where a file is continued.
@@ -120,17 +126,19 @@ class Batch:
         errors: As in the table.
         images: As in the table.
         usage: key, spec, origin and the counts of tokens.
+        removed_tokens: SPEC, origin, how many responses were removed, and sums of their tokens.
     """
 
     responses: list[StoredRow] = field(default_factory=list)
     errors: list[StoredRow] = field(default_factory=list)
     images: list[StoredRow] = field(default_factory=list)
     usage: list[StoredRow] = field(default_factory=list)
+    removed_tokens: list[StoredRow] = field(default_factory=list)
 
     @property
     def tables(self) -> tuple[list[StoredRow], ...]:
         """The rows of each kind."""
-        return self.responses, self.errors, self.images, self.usage
+        return self.responses, self.errors, self.images, self.usage, self.removed_tokens
 
     def __bool__(self) -> bool:
         return any(self.tables)

@@ -17,6 +17,7 @@ from vlsu.runs.store.usage import (
     COUNTS,
     FORMER_SUMS,
     MOST_TOKENS,
+    REMOVED_SUMS,
     SUMS,
     TAKEN_OVER,
 )
@@ -84,7 +85,7 @@ class Tallies:
         return found
 
     def usage(self, which: bool | Literal["taken over"] | None) -> dict[str, tuple[int, ...]]:
-        """Sums of tokens by SPEC.
+        """Sums of tokens by SPEC, of responses that were removed too.
 
         Args:
             which: Of all that was asked (`None`), of what of it came in a batch (true) or not, or
@@ -100,6 +101,9 @@ class Tallies:
             if not self._has("batched"):
                 former = "0" if which else "1"
             for spec, *counts in self._connection.execute(FORMER_SUMS.format(which=former)):
+                found.append((str(spec), tuple(counts)))
+        if self._has("removed_tokens"):
+            for spec, *counts in self._connection.execute(REMOVED_SUMS.format(which=_WHICH[which])):
                 found.append((str(spec), tuple(counts)))
         sums: dict[str, tuple[float, ...]] = {}
         for spec, counts in found:
@@ -124,6 +128,15 @@ class Tallies:
             select = "SELECT spec, count(*) FROM tokens GROUP BY spec"
             found.update({str(s): n for s, n in self._connection.execute(select)})
         return dict(found)
+
+    def removed(self) -> dict[str, int]:
+        """How many responses that were asked for were removed, by SPEC, likewise."""
+        if not self._has("removed_tokens"):
+            return {}
+        select = (
+            f"SELECT spec, sum(responses) FROM removed_tokens WHERE {_WHICH[None]} GROUP BY spec"  # noqa: S608
+        )
+        return {str(spec): int(n) for spec, n in self._connection.execute(select)}
 
     def models(self) -> dict[str, dict[str, int]]:
         """SPEC -> responses whose tokens are kept, whoever asked for them, and their sums."""

@@ -13,6 +13,7 @@ __all__ = [
     "COUNTS",
     "FORMER_SUMS",
     "MOST_TOKENS",
+    "REMOVED_SUMS",
     "SUMS",
     "TAKEN_OVER",
     "KeptTokens",
@@ -33,6 +34,8 @@ COUNTS = ", ".join(TOKEN_COUNTS)
 _SUMS = ", ".join(f"total({name})" for name in TOKEN_COUNTS)
 SUMS = f"SELECT spec, {_SUMS} FROM response_tokens WHERE {{which}} GROUP BY spec"  # noqa: S608
 FORMER_SUMS = f"SELECT spec, {_SUMS} FROM tokens WHERE {{which}} GROUP BY spec"  # noqa: S608
+#: The same of what was removed.
+REMOVED_SUMS = f"SELECT spec, {_SUMS} FROM removed_tokens WHERE {{which}} GROUP BY spec"  # noqa: S608
 
 
 class KeptTokens(NamedTuple):

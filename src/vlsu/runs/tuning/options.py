@@ -11,6 +11,7 @@ from vlsu.models.base import Model
 from vlsu.policy import REFUSAL_KINDS
 from vlsu.runs.alignment.options import AlignmentOptions, JudgedOptions
 from vlsu.runs.asking.limits import Limits
+from vlsu.runs.costs import require_one_currency
 from vlsu.runs.tuning.proposals import Proposer
 from vlsu.tasks import BUNDLED_FRAMINGS, FRAMINGS, Framing
 
@@ -78,6 +79,10 @@ class TuningOptions(JudgedOptions):
                 f"max-cost needs a price of {proposer.model.spec}, which proposes; name it in a "
                 "models file with its price"
             )
+        require_one_currency(
+            self.limits.max_cost,
+            [each.price for each in (self.limits, self.judge_limits, proposer.limits) if each],
+        )
 
     def alignment(self) -> AlignmentOptions:
         """The same model, judge and limits as an alignment run has them."""

@@ -95,6 +95,7 @@ class Asking:
         self._parsed = ParsedResponses()
         self._links: SearchableLinks | None = None
         self._stored = 0
+        self._system = system
         self._first = first_pass(dataset, model, policy, task, system)
         self._replay = replay
         self._parts = parts
@@ -124,7 +125,10 @@ class Asking:
         session.progress.begin(self.needed)
         self._say_stored(min(session.stored_before, self.needed))
         if self._replay is not None:
-            await self._replay.take_over(plan(dataset, fresh, task, self._keys), session)
+            asked_of = dataset, fresh, task.modalities, self._policy, self._system
+            first_of_all = self._replay.first_pass(*asked_of)
+            planned_now = plan(dataset, fresh, task, self._keys)
+            await self._replay.take_over(planned_now, first_of_all, session)
             return True
         lacking: set[str] = set()
         plans: list[Callable[[], Iterator[Chunk]]]

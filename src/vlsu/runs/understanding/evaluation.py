@@ -6,15 +6,13 @@ import asyncio
 import io
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
-import polars as pl
 
 from vlsu.analysis.understanding.harm_weights import HarmWeights
 from vlsu.data import Dataset, load
@@ -22,19 +20,14 @@ from vlsu.data.parquet import scan_parquet
 from vlsu.models.base import Model, levels_of
 from vlsu.policy import Policy, load_policy
 from vlsu.runs.asking.event_loop import in_event_loop
-from vlsu.runs.asking.keys import RequestKeys
 from vlsu.runs.asking.limits import Budget
-from vlsu.runs.asking.plan import ChosenSamples, Selection, Subset, plan
+from vlsu.runs.asking.plan import Selection, Subset
 from vlsu.runs.asking.progress import NO_PROGRESS, Progress
-from vlsu.runs.batching.journal import keys_out
-from vlsu.runs.costs import recorded_prices
 from vlsu.runs.folder import RunFolder, write_atomically
 from vlsu.runs.judging import JudgmentsFile
 from vlsu.runs.preflight import (
-    coverage_warnings,
     log_coverage_warnings,
     require_askable,
-    require_valid_samples,
 )
 from vlsu.runs.record import distinct_requests, new_record, not_asked
 from vlsu.runs.record_schema import RunRecord
@@ -43,7 +36,7 @@ from vlsu.runs.session import open_session
 from vlsu.runs.store.sharing import require_shareable
 from vlsu.runs.store.store import ResponseStore
 from vlsu.runs.understanding.asking import Asking, finished_before
-from vlsu.runs.understanding.first_pass import first_pass
+from vlsu.runs.understanding.first_pass import FirstPass, first_pass
 from vlsu.runs.understanding.model_and_task import model_and_task
 from vlsu.runs.understanding.options import UnderstandingOptions
 from vlsu.runs.understanding.part_judging import PartsJudge
@@ -152,60 +145,17 @@ class Evaluation:
         Raises:
             RunError: The folder holds another run.
         """
-        from vlsu.runs.estimate import estimate, timed
-        from vlsu.runs.remaining import open_existing_run, remaining_judgments
+        from vlsu.runs.understanding.estimating import estimate_evaluation
 
-        selection = self.subset if self.sampling is None else self.sampling.expected()
-        expected = selection
-        left, price, swaps = None, self.options.limits.price, self._swaps()
-        before = RunRecord()
-        keys = RequestKeys(self.model.identity())
-        with ExitStack() as opened:
-            store = None
-            if out is not None:
-                existing = open_existing_run(RunFolder(out), self._record())
-                before, store = opened.enter_context(existing)
-                selection = self._drawn_before(RunFolder(out), before) or selection
-                price = price or recorded_prices(before).get(self.model.spec)
-            first = first_pass(self.dataset, self.model, self.policy, self.task, self._system)
-            if store is not None or swaps is not None or self.options.draws > 1 or first:
-                task = self.task.again(range(self.options.draws))
-                chunks = plan(self.dataset, selection, task, keys)
-                if first is not None:
-                    chunks = chain(first.chunks(selection), first.narrowed(selection, store))
-                if swaps is not None:
-                    pairs = swaps.chunks(self.dataset, self.task.only("joint"), keys)
-                    chunks = chain(chunks, pairs)
-                out_now = frozenset() if out is None else keys_out(Path(out))
-                left = remaining_judgments(chunks, store, self.task.modalities, out_now)
-        found = estimate(self.dataset, selection, self.task, price, left, self.model)
-        found = timed(found, before, self.options.limits)
-        if self.sampling is not None and selection is expected:
-            found = replace(found, at_most=self.sampling.until is not None)
-        require_valid_samples(self.dataset, self._covered, self.policy)
-        lines = coverage_warnings(self.dataset, self._covered, self.task.modalities, self.options)
-        return replace(found, lacking=tuple(lines))
-
-    def _drawn_before(self, folder: RunFolder, before: RunRecord) -> Selection | None:
-        """The samples of this very draw, if it is finished; `None` if it is not, or none is drawn.
-
-        Args:
-            folder: Where its run is.
-            before: The record there; empty if there is none.
-        """
-        if self.sampling is None or before.get("status") != "finished":
-            return None
-        same = before.get("fingerprint") == self._record()["fingerprint"]
-        if not same or not folder.has_results_of(before):
-            return None
-        ids = scan_parquet(folder.judgments_file).select(pl.col("sample_id").unique()).collect()
-        return ChosenSamples(tuple(ids.get_column("sample_id").sort()))
+        return estimate_evaluation(self, None if out is None else RunFolder(out))
 
     @property
-    def _system(self) -> str | None:
-        return self.options.settings.system
+    def first_pass(self) -> FirstPass | None:
+        """What is asked before the task, if its prompt needs that."""
+        system = self.options.settings.system
+        return first_pass(self.dataset, self.model, self.policy, self.task, system)
 
-    def _swaps(self) -> Swaps | None:
+    def swaps(self) -> Swaps | None:
         """The exchanges of the swap probe, if there is to be one.
 
         Raises:
@@ -216,7 +166,7 @@ class Evaluation:
         return Swaps.of(self.dataset, self.subset, self.subset.seed)
 
     @property
-    def _covered(self) -> Subset:
+    def covered(self) -> Subset:
         """The samples asked about; of a draw, all that it draws from."""
         return self.subset if self.sampling is None else Subset()
 
@@ -231,7 +181,7 @@ class Evaluation:
         self.require_store(out)
         folder = RunFolder(out)
         with folder.locked():
-            folder.check_same(self._record())
+            folder.check_same(self.record())
             ResponseStore(folder.responses_file).close()
 
     def require_store(self, out: str | Path) -> None:
@@ -244,15 +194,31 @@ class Evaluation:
 
     def _require_askable(self) -> None:
         asked = self.task.modalities
-        require_askable(self.dataset, self._covered, asked, self.options, self.policy)
+        require_askable(self.dataset, self.covered, asked, self.options, self.policy)
 
     def run(
-        self, out: str | Path, progress: Progress = NO_PROGRESS, budget: Budget | None = None
+        self,
+        out: str | Path,
+        progress: Progress = NO_PROGRESS,
+        budget: Budget | None = None,
+        source: Path | None = None,
     ) -> Run:
-        """Run it into a folder, or continue the run in it; `budget` is shared by several runs."""
-        return in_event_loop(lambda: self._run(RunFolder(out), progress, budget))
+        """Run it into a folder, or continue the run in it.
 
-    def _record(self) -> RunRecord:
+        Args:
+            out: The folder.
+            progress: Where progress is reported.
+            budget: What is left to spend where several runs share the limits; `None`: all of them.
+            source: The responses of another run; what they answer is taken over from there, and
+                only the rest is asked.
+
+        Raises:
+            VlsuError: The folder holds another run or is in use, or the run cannot go on.
+        """
+        return in_event_loop(lambda: self._run(RunFolder(out), progress, budget, source))
+
+    def record(self) -> RunRecord:
+        """The record of a run that begins now."""
         sampling = None if self.sampling is None else self.sampling.record()
         return new_record(
             self.task,
@@ -266,13 +232,15 @@ class Evaluation:
             self.options.draws,
         )
 
-    async def _run(self, folder: RunFolder, progress: Progress, budget: Budget | None) -> Run:
-        record = self._record()
+    async def _run(
+        self, folder: RunFolder, progress: Progress, budget: Budget | None, source: Path | None
+    ) -> Run:
+        record = self.record()
         replay = None if self.options.replay is None else Replay(self.options.replay, self.model)
         swaps = None
         if fresh := not folder.record_file.exists():  # refuse before the folder is made
             self._require_askable()
-            swaps = self._swaps()
+            swaps = self.swaps()
         elif replay is not None:
             replay.require_alone(folder)
         async with open_session(
@@ -283,20 +251,23 @@ class Evaluation:
             progress,
             budget,
             self.options.batch,
-            None if replay is None else replay.responses_file,
+            source if replay is None else replay.responses_file,
             self.options.trace,
         ) as session:
+            if replay is not None and replay.price is not None:
+                session.costs.prices.setdefault(self.model.spec, replay.price)
             if finished := finished_before(folder, record, session, self.options.limits.price):
                 return finished
             if not fresh:
                 self._require_askable()
-                swaps = self._swaps()
-            log_coverage_warnings(self.dataset, self._covered, self.task.modalities)
+                swaps = self.swaps()
+            log_coverage_warnings(self.dataset, self.covered, self.task.modalities)
             session.begin()
             asked = self.dataset, self.model, self.policy, self.task, self.options.limits
             made = self.options, self.policy, self.model, self.task, session.store.path
             parts = partial(PartsJudge.of, *made)
-            made_of = *asked, session, self.options.draws, self._system, replay, parts
+            system = self.options.settings.system
+            made_of = *asked, session, self.options.draws, system, replay, parts
             with closing(Asking(*made_of)) as asking:
                 if self.sampling is None:
                     if await asking.ask(self.subset, self.subset, swaps):

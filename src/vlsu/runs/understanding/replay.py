@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
 import polars as pl
 
+from vlsu.data import Dataset
 from vlsu.data.parquet import scan_parquet
 from vlsu.errors import RunError, UsageError
 from vlsu.models.base import Model
-from vlsu.runs.asking.plan import Chunk
+from vlsu.policy import Policy, known_policy
+from vlsu.runs.asking.keys import RequestKeys
+from vlsu.runs.asking.limits import Price
+from vlsu.runs.asking.plan import Chunk, Selection, plan
 from vlsu.runs.asking.tally import Tally
+from vlsu.runs.costs import recorded_prices
 from vlsu.runs.folder import RunFolder
 from vlsu.runs.record_schema import RunRecord
 from vlsu.runs.session import Session
 from vlsu.runs.store.digest_index import DigestIndex, digests_of
 from vlsu.runs.store.store import ResponseStore
+from vlsu.tasks.base import system_identity
 
 __all__ = ["Replay"]
 
@@ -65,6 +71,7 @@ class Replay:
             )
         self.path = folder.path
         self.responses_file = folder.responses_file
+        self._record, self._has_first_pass = record, folder.has_first_pass
         self.missing: list[str] = []
         self.count_missing = 0
         self._index = DigestIndex()
@@ -78,6 +85,44 @@ class Replay:
             rows = table.slice(start, _ROWS).select("sample_id", "modality").rows()
             numbers = range(start + 1, start + len(rows) + 1)
             self._index.add(digests_of([_name(*row) for row in rows]), numbers)
+
+    @property
+    def price(self) -> Price | None:
+        """The price that the other run was given, at which its answers count as saved."""
+        return recorded_prices(self._record).get(self._record.model.spec)
+
+    def first_pass(
+        self,
+        dataset: Dataset,
+        selection: Selection,
+        modalities: Sequence[str],
+        policy: Policy,
+        system: str | None,
+    ) -> Iterator[Chunk]:
+        """What the other run asked about these samples before its answers, if it did.
+
+        No judgment rests on it, but without it there would be none of the answers. It is found
+        again by the other run's policy and system prompt, as far as they are at hand.
+
+        Args:
+            dataset: Of this run.
+            selection: Its samples.
+            modalities: Those that are judged again.
+            policy: By which they are; the other run may have had the same.
+            system: The custom system prompt, likewise.
+        """
+        hash_ = self._record["policy"]["hash"]
+        same = (each for each in (policy, dataset.policy) if each.hash == hash_)
+        known = known_policy(hash_) or next(same, None)
+        its_system = self._record.get("system")
+        if not self._has_first_pass or known is None:
+            return iter(())
+        if its_system != system_identity(system).get("system"):
+            return iter(())
+        from vlsu.tasks import LikelyCategories
+
+        likely = LikelyCategories(known, modalities, system)
+        return plan(dataset, selection, likely, RequestKeys(self._record.model.identity))
 
     def require_alone(self, folder: RunFolder) -> None:
         """Refuse a run's folder that has other answers, which would be taken for these.
@@ -111,12 +156,28 @@ class Replay:
                 ],
             )
 
-    async def take_over(self, planned: Iterable[Chunk], session: Session) -> None:
-        """Copy the answers into the run's store; those that there are not are counted and named."""
+    async def take_over(
+        self, planned: Iterable[Chunk], first: Iterable[Chunk], session: Session
+    ) -> None:
+        """Copy the answers into the run's store; those that there are not are counted and named.
+
+        Args:
+            planned: The plan of this run.
+            first: From `first_pass`.
+            session: Of this run.
+        """
+        before = sum(len(session.store.stored(_keys(chunk))) for chunk in first)
+        if self._has_first_pass and not before:
+            _log.warning(
+                "%s: its first pass (--policy-detail category) is not found by the policies and "
+                "the --system that are at hand; saved.store is without it",
+                self.path,
+            )
         lacking: set[str] = set()
+        planned_in_all = 0
         for number, chunk in enumerate(self.chunks(planned)):
-            keys = list(dict.fromkeys(each.key for each in chunk.planned))
-            there = session.store.stored(keys)
+            planned_in_all += len(chunk.planned)
+            there = session.store.stored(_keys(chunk))
             for each in chunk.planned:
                 if each.key not in there and each.key not in lacking:
                     lacking.add(each.key)
@@ -125,7 +186,7 @@ class Replay:
             if number % _IN_A_ROW == 0:
                 await asyncio.sleep(0)
         session.store.flush()
-        session.tallies.append(Tally())
+        session.tallies.append(Tally(planned=planned_in_all))
         self.count_missing = len(lacking)
 
     def account(self, record: RunRecord) -> None:
@@ -149,6 +210,10 @@ def _has_asked(file: Path) -> bool:
         with suppress(RunError), closing(ResponseStore(file, read_only=True)) as store:
             return bool(store.asked())
     return False
+
+
+def _keys(chunk: Chunk) -> list[str]:
+    return list(dict.fromkeys(each.key for each in chunk.planned))
 
 
 def _name(sample_id: str, modality: str) -> str:
