@@ -218,6 +218,8 @@ class SecureConnection(Connection):
             self._refuse(_why(error), _kind(error))
         else:
             self._flush()
+            # A session that was resumed can be once more; copying one takes as long as a handshake.
+            self._remembered = bool(self._tls.session_reused)
             self.ready.set_result(None)
 
     def _refuse(self, why: str, kind: str = "connect") -> None:
