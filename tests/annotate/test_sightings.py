@@ -8,9 +8,12 @@ import pytest
 
 from tests.conftest import make_dataset
 from tests.support.annotating import Clock, answer_to, check_invariants, join_graders, rows
+from vlsu.annotate.plan.settings import Order
 from vlsu.annotate.projects.project import Project
 from vlsu.annotate.store.tables import bins, exclusions, sightings, stops
+from vlsu.annotate.work.answering import LeaseLostError
 from vlsu.annotate.work.leasing import Lease, Nothing
+from vlsu.annotate.work.notes import Opening
 from vlsu.errors import AnnotationError
 
 NewProject = Callable[..., Project]
@@ -19,6 +22,12 @@ NewProject = Callable[..., Project]
 def away_for_long(project: Project, clock: Clock, person: int, _: Lease) -> None:
     clock.forward(minutes=11)
     assert project.sweep()
+
+
+def away_for_days(project: Project, clock: Clock, person: int, _: Lease) -> None:
+    clock.forward(minutes=80 * 60)
+    project.sweep()
+    assert project.release_absent()
 
 
 def opted_out_for_a_while(project: Project, _: Clock, person: int, lease: Lease) -> None:
@@ -119,6 +128,57 @@ def test_nor_once_its_pair_was_left_to_others(tmp_path, new_project):
     project.skip(ada, project.next_item(ada))
     with pytest.raises(AnnotationError, match="its pair came since"):
         project.take_back(ada)
+    check_invariants(project)
+
+
+def kept(project: Project, clock: Clock, person: int, lease: Lease) -> None:
+    """Before them still."""
+
+
+@pytest.mark.parametrize("lose", [None, kept, paused_for_a_while, away_for_days])
+def test_a_note_asks_nobody_again_for_a_part_who_was_shown_the_pair(
+    tmp_path, new_project, clock, lose
+):
+    plan = {"graders": {"image": 1, "text": 1, "joint": 1}}
+    project = new_project(make_dataset(tmp_path / "d", 1), **plan)
+    ada, ben = join_graders(project, "Ada", "Ben")
+    (eve,) = join_graders(project, "Eve", role="adjudicator")
+    for _ in range(2):
+        project.submit(ada, answer_to(project.next_item(ada)))
+    pair = project.next_item(ada)
+    assert pair.modality == "joint"
+    if lose is None:
+        project.submit(ada, answer_to(pair))
+    else:
+        lose(project, clock, ada, pair)
+    opening = Opening(modality="text")
+    assert project.touched(opening).others == 1
+    project.add_note(eve, "Texts of this kind are borderline.", opening=opening)
+    again = project.next_item(ada)
+    assert not isinstance(again, Lease) or again.modality == "joint"
+    assert project.next_item(ben).modality == "text"
+    check_invariants(project)
+
+
+def test_a_late_answer_is_not_taken_of_who_was_shown_the_pair_since(tmp_path, new_project, clock):
+    plan = {"graders": {"image": 1, "text": 2, "joint": 2}}
+    project = new_project(make_dataset(tmp_path / "d", 1), **plan, order=Order(block=1, apart=0))
+    ada, ben = join_graders(project, "Ada", "Ben")
+    while (text := project.next_item(ben)).modality != "text":
+        project.submit(ben, answer_to(text))
+    project.submit(ben, answer_to(text))
+    project.pause(ben)  # what is left of the seat, the pair, is for somebody else
+    shown: dict[str, Lease] = {}
+    while "joint" not in shown:
+        lease = project.next_item(ada)
+        shown[lease.modality] = lease
+        clock.forward(minutes=11)
+        project.sweep()
+    (late,) = [each for name, each in shown.items() if name != "joint"]
+    with pytest.raises(LeaseLostError, match="shown since"):
+        project.submit(ada, answer_to(late))
+    again = project.next_item(ada)
+    assert again.modality == "joint"
     check_invariants(project)
 
 

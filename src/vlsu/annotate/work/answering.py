@@ -27,7 +27,7 @@ from vlsu.annotate.work.leases import Lease
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_exposure, add_tally
 from vlsu.annotate.work.seats import exclude, lock_items, release_seats
-from vlsu.annotate.work.sightings import has_seen
+from vlsu.annotate.work.sightings import barring, has_seen
 from vlsu.annotate.work.units import close_dispute, settle
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
@@ -112,7 +112,8 @@ def submit(
         now: Milliseconds.
 
     Raises:
-        LeaseLostError: Somebody else has the slot, or it was stopped.
+        LeaseLostError: Somebody else has the slot, it was stopped, or it comes late, after the
+            person was shown what bars it.
         AnnotationError: Another answer was sent with the same client id.
         UsageError: The answer is incomplete.
     """
@@ -127,6 +128,9 @@ def submit(
     if person.role != "grader" or person.paused_at is not None:
         raise LeaseLostError("no grades are taken from this person now")
     slot = locked_slot(connection, person_id, answer.slot, answer.token)
+    bar = barring(slot.modality, disjoint=plan.disjoint)
+    if slot.owner_id is None and connection.scalar(select(has_seen(person_id, slot.item_id, bar))):
+        raise LeaseLostError("what was shown since bars an answer to this; fetch the next")
     answer = replace(answer, seconds=shown_seconds(slot, answer.seconds, now))
     stored = _insert(connection, person_id, slot, answer, now)
     connection.execute(_DONE, {"slot": slot.id, "person": person_id})

@@ -18,7 +18,7 @@ from vlsu.annotate.store.tables import (
     slots,
 )
 from vlsu.annotate.work.records import insert_into
-from vlsu.annotate.work.sightings import record_seat
+from vlsu.annotate.work.sightings import has_seen, record_seat
 
 __all__ = [
     "KEPT_FOR_CHECK",
@@ -124,7 +124,7 @@ def reopen_slots(
         seen = any(
             row.modality == _PAIR and (row.state == State.DONE or row.leased_at is not None)
             for row in of_seat
-        )
+        ) or bool(connection.scalar(select(has_seen(owner, item_id, [_PAIR]))))
         left = [row for row in opened if seen and row.modality != _PAIR]
         if _is_away(connection, owner, item_id):
             left = opened
