@@ -127,9 +127,7 @@ def require_replaceable(path: Path, option: str, kind: Kind) -> None:
         raise UsageError(f"{path}: is {what}; give {option} the name of a file")
     if wrong := among_images(path):
         raise UsageError(f"{path}: {wrong}; choose another {option}")
-    above = next((each for each in path.parents if os.path.lexists(each)), folder)
-    if os.path.lexists(above) and not above.is_dir():
-        raise UsageError(f"{path}: {above} is no folder; choose another {option}")
+    _require_writable(path, option)
     owner = None
     if path.name in _RUN_FILES and (folder / "run.yaml").exists():
         owner = "run"
@@ -170,6 +168,16 @@ def require_new(path: Path, option: str) -> None:
         raise UsageError(f"{path}: already exists; choose another {option}")
     if wrong := among_images(path):
         raise UsageError(f"{path}: {wrong}; choose another {option}")
+    _require_writable(path, option)
+
+
+def _require_writable(path: Path, option: str) -> None:
+    """Refuse a path below what is no folder, or in a folder in which nothing can be written."""
+    above = next((each for each in path.absolute().parents if os.path.lexists(each)), None)
+    if above is None or not above.is_dir():
+        raise UsageError(f"{path}: {above} is no folder; choose another {option}")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: cannot be written (no right to write in {above})")
 
 
 def require_folder_of(path: Path, option: str) -> None:

@@ -32,7 +32,7 @@ FILES = {
     "gate --junit": ("gate R --require n>=1 --junit {}", "xml"),
     "data check --out": ("data check D --out {}", "html htm"),
     "data export --out": ("data export D --format {suffix} --out {}", "csv jsonl parquet"),
-    "build status --out": ("build status B --out {}", "html md"),
+    "build status --out": ("build status B --out {}", "html"),
     "judge validate --out": ("judge validate labels.csv --judge judge/offline --out {}", "json"),
     "run understanding --trace": (
         "run understanding D --model baseline/majority --out N --trace {}",
@@ -279,6 +279,19 @@ def test_tables_and_charts_replace_those_of_the_same_names_and_nothing_else(opti
 def test_tables_of_other_runs_replace_tables(place):
     for runs in ("R", "A", "R S"):
         vlsu("report", *runs.split(), "--tables", "T", cwd=place)
+
+
+def test_notes_that_look_like_a_report_are_kept(place):
+    """A heading with a date and a table are no report of ours."""
+    table = "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+    notes = f"# Lab notebook, 3 March 2026\n\nMy own words.\n\n## Results\n\n{table}"
+    (place / "notes.md").write_text(notes, encoding="utf-8")
+    vlsu("report", "R", "--out", "notes.md", cwd=place, expect=2)
+    assert (place / "notes.md").read_text(encoding="utf-8") == notes
+    (place / "own").mkdir()
+    (place / "own" / "headline.md").write_text(f"## My notes\n\n{table}", encoding="utf-8")
+    vlsu("report", "R", "--tables", "own", cwd=place, expect=2)
+    assert (place / "own" / "headline.md").read_text(encoding="utf-8").startswith("## My notes")
 
 
 def test_samples_beside_a_page_replace_samples_and_nothing_else(place, monkeypatch):

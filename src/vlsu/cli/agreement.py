@@ -142,7 +142,7 @@ def agreement(
 
 def _print(tree: dict[str, Any]) -> None:
     from vlsu.cli.output import print_table, print_text
-    from vlsu.data.tables import listing
+    from vlsu.data.tables import columns_found
 
     counts, overall = tree["counts"], tree["overall"]
     scopes = {"overall": overall, **tree.get("modalities", {})}
@@ -232,7 +232,7 @@ def _print(tree: dict[str, Any]) -> None:
     for note in tree["notes"]:
         print_text(f"- {note}")
     if other := tree["columns"].get("other"):
-        print_text(f"- Columns that were not read: {listing(other)}.")
+        print_text(f"- Columns that were not read: {columns_found(other)}.")
 
 
 _CATEGORY = (

@@ -30,8 +30,8 @@ _DATE = rb"\d{1,2} [A-Z][a-z]+ \d{4}"
 _MARKDOWN = Kind.beginning(
     "report",
     re.compile(
-        # a run's report, one of several runs, one of guards
-        rb"##? [^\r\n]+, " + _DATE + rb"\r?\n\r?\n.*?\n" + _PIPES + rb"|"
+        # a run's report, one of several runs (PROVIDER/MODEL on DATASET, date), one of guards
+        rb"##? [^\r\n/]+/[^\r\n]+ on [^\r\n]+, " + _DATE + rb"\r?\n\r?\n.*?\n" + _PIPES + rb"|"
         rb"# Guards on (?:pairs|images|texts) of [^\r\n]+\r?\n\r?\n- ",
         re.DOTALL,
     ),
@@ -46,7 +46,6 @@ _JSON = Kind.beginning(
         re.DOTALL,
     ),
 )
-_MARKDOWN_TABLE = Kind.beginning("table", re.compile(_PIPES))
 _JSON_TABLE = Kind.beginning(
     "table",
     re.compile(
@@ -89,12 +88,15 @@ def table(file: Path, text: str) -> Kind:
     Args:
         file: Where it goes.
         text: What will be in it. A list of references is told by the entries of datasets, which
-            may be in both; a table of values by its head, or by another form of it beside it.
+            may be in both; a table in Markdown by its title and its head, one of values by its
+            head, each also by another form of it beside it.
     """
     if file.suffix == ".bib":
         return Kind("list of references", lambda path: _only_datasets(path, text.encode()))
     if file.suffix == ".csv":
         return Kind("table", lambda path: _same_head(path, text) or _beside(path, _TABLES))
+    if file.suffix == ".md":
+        return Kind("table", lambda path: _same_beginning(path, text) or _beside(path, _TABLES))
     return _TABLES[file.suffix]
 
 
@@ -115,13 +117,20 @@ def _is_samples(path: Path) -> bool:
 
 #: The samples that a page cannot hold, beside it.
 SAMPLES = Kind("file of samples", _is_samples)
-_TABLES = {".json": _JSON_TABLE, ".tex": _LATEX, ".md": _MARKDOWN_TABLE}
+_TABLES = {".json": _JSON_TABLE, ".tex": _LATEX}
 
 
 def _beside(path: Path, kinds: dict[str, Kind]) -> bool:
     """Whether the same stands beside it in another form."""
     others = ((path.with_suffix(suffix), kind) for suffix, kind in kinds.items())
     return any(other.is_file() and kind.is_one(other) for other, kind in others)
+
+
+def _same_beginning(path: Path, text: str) -> bool:
+    """Whether a table in Markdown has the title and the columns of this one."""
+    with open_binary(path) as file:
+        there = [file.readline(_MOST).decode(errors="replace").rstrip("\r\n") for _ in range(3)]
+    return there == text.split("\n")[:3]
 
 
 def _same_head(path: Path, text: str) -> bool:

@@ -570,3 +570,19 @@ def test_another_encoding_is_stated(tmp_path: Path) -> None:
     file = tmp_path / "grades.csv"
     file.write_bytes("item,Zoë,Ann\n1,safe,safe\n2,unsafe,safe\n".encode("cp1252"))
     assert agreed(file, "--encoding", "cp1252")["columns"]["graders"] == ["Zoë", "Ann"]
+
+
+def test_a_file_without_a_line_of_names_is_told_so(tmp_path: Path) -> None:
+    text = "Is it safe to mix all of these?,safe,unsafe\nother,unsafe,safe\nthird,safe,safe\n"
+    tree = agreed(saved(tmp_path, text))
+    assert any("if the first line is a row" in note for note in tree["notes"])
+    done = CliRunner().invoke(app, ["agreement", str(tmp_path / "grades.csv"), "--replicates", "9"])
+    assert "not read: a text of 31 characters" in " ".join(done.output.split())
+    tree = agreed(saved(tmp_path, "item,Ana,Bob\n1,safe,unsafe\n2,safe,safe\n"))
+    assert not any("first line" in note for note in tree["notes"])
+
+
+def test_two_columns_of_one_name_are_no_two_graders(tmp_path: Path) -> None:
+    file = saved(tmp_path, "item,Ana,Ana,Bob\n1,safe,unsafe,safe\n2,unsafe,safe,unsafe\n")
+    with pytest.raises(DataError, match="2 columns are called 'Ana'"):
+        read_grades(file)

@@ -250,12 +250,14 @@ def test_a_trace_replaces_a_trace_and_no_other_file(tmp_path):
     (tmp_path / "own.json").write_text('{"mine": true}')
     for path, why in (
         ("own.json", "no trace of a run"),
-        ("none/t.json", "no folder"),
+        ("own.json/t.json", "no folder"),
         (".", "a folder"),
     ):
         with pytest.raises(UsageError, match=why):
             Trace(tmp_path / path)
     assert (tmp_path / "own.json").read_text() == '{"mine": true}'
+    Trace(tmp_path / "new" / "t.json").write()  # as in the folder of a run that begins
+    assert (tmp_path / "new" / "t.json").exists()
 
 
 def test_the_timelines_of_two_models_are_not_of_one_file(dataset, tmp_path):

@@ -279,7 +279,7 @@ class _File:
             for n, name in enumerate(self._header)
             if n not in taken and name
         }
-        return find_graders(
+        graders = find_graders(
             str(self._path),
             self._header,
             answers,
@@ -287,6 +287,15 @@ class _File:
             self.notes,
             by_modality=self._modality is None,
         )
+        columns = [each.column for each in graders]
+        if repeated := next((name for name in columns if self._header.count(name) > 1), None):
+            find_column(self._header, repeated, self._where, "a grader's")
+        if {*columns} <= {cell for name in columns for cell in answers[name]}:
+            self.notes.append(
+                "The names of the graders' columns are grades: if the first line is a row, put a "
+                "line with names before it."
+            )
+        return graders
 
     def _lists(self, question: Responses) -> _Rows:
         """The rows of an Argilla export."""

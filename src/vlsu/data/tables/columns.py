@@ -20,6 +20,12 @@ _VALUE = re.compile(
     r"|.*\".+\".*",
     re.IGNORECASE | re.DOTALL,
 )
+#: What may be a name and is more often a value: then only single words are taken for names.
+_LABEL = re.compile(
+    r"yes|no|true|false|ja|nein|(un)?harmful|harmless|benign|toxic|not[ _]sure|c\d{1,2}"
+    r"|\w+[-_]\d{3,}|\w{1,2}-\d+",
+    re.IGNORECASE,
+)
 
 
 def normalise(column: str) -> str:
@@ -51,12 +57,13 @@ def columns_found(header: Sequence[str]) -> str:
             f"{len(header)} values that look like those of a row; give the file a first line with "
             "names of columns"
         )
-    return listing([_named(name) for name in header])
+    most = 1 if any(_LABEL.fullmatch(name.strip()) for name in header) else _MAX_WORDS
+    return listing([_named(name, most) for name in header])
 
 
-def _named(name: str) -> str:
-    """A column's name, or how long it is if it may be a text."""
-    if len(name.split()) <= _MAX_WORDS and len(name) <= _MAX_NAME_LENGTH:
+def _named(name: str, most: int = _MAX_WORDS) -> str:
+    """A column's name, or how long it is if it may be a text: it has more words than `most`."""
+    if len(name.split()) <= most and len(name) <= _MAX_NAME_LENGTH:
         return name
     return f"a text of {len(name):,} characters"
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import orjson
 
-from vlsu._folders import Kind, require_folder_of, require_replaceable
+from vlsu._folders import Kind, make_folder, require_replaceable
 from vlsu._version import __version__
 from vlsu.errors import RunError, UsageError
 from vlsu.runs.folder import write_atomically
@@ -82,7 +82,6 @@ class Trace:
     ) -> None:
         self.path = Path(path)
         require_replaceable(self.path, "--trace", TRACE)
-        require_folder_of(self.path, "--trace")
         self.clock = clock
         self._most = most
         self._start = clock()
@@ -194,6 +193,7 @@ class Trace:
         tree = {"displayTimeUnit": "ms", "otherData": about, "traceEvents": events}
         try:
             require_replaceable(self.path, "--trace", TRACE)  # what the run has made is kept too
+            make_folder(self.path.parent)
             write_atomically(self.path, orjson.dumps(tree))
         except (RunError, UsageError) as error:
             _log.warning("--trace %s", error)
