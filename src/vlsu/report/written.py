@@ -25,13 +25,13 @@ PAGE = Kind.beginning(
 )
 _LATEX = Kind.beginning("LaTeX file", re.compile(rb"% Needs \\usepackage\{"))
 
-_PIPES = rb"## [^\r\n]+\r?\n\r?\n\|[^\r\n]+\|\r?\n\|(?: -{3}:? \|)+\r?\n"
 _DATE = rb"\d{1,2} [A-Z][a-z]+ \d{4}"
 _MARKDOWN = Kind.beginning(
     "report",
     re.compile(
-        # a run's report, one of several runs (PROVIDER/MODEL on DATASET, date), one of guards
-        rb"##? [^\r\n/]+/[^\r\n]+ on [^\r\n]+, " + _DATE + rb"\r?\n\r?\n.*?\n" + _PIPES + rb"|"
+        # a run's report, one of several runs, one of guards
+        rb"##? [^\r\n]+ on [^\r\n]+, " + _DATE + rb"\r?\n\r?\n.*?\n"
+        rb"## (?:Settings|Runs side by side)\r?\n\r?\n\||"
         rb"# Guards on (?:pairs|images|texts) of [^\r\n]+\r?\n\r?\n- ",
         re.DOTALL,
     ),
