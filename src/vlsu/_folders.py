@@ -175,9 +175,14 @@ def _require_writable(path: Path, option: str) -> None:
     """Refuse a path below what is no folder, or in a folder in which nothing can be written."""
     above = next((each for each in path.absolute().parents if os.path.lexists(each)), None)
     if above is None or not above.is_dir():
-        raise UsageError(f"{path}: {above} is no folder; choose another {option}")
+        raise UsageError(
+            f"{path}: cannot be written, for {above} is no folder; choose another {option}"
+        )
     if not os.access(above, os.W_OK | os.X_OK):
-        raise UsageError(f"{path}: cannot be written (no right to write in {above})")
+        raise UsageError(
+            f"{path}: cannot be written, for nothing can be written in {above}; choose another "
+            f"{option}"
+        )
 
 
 def require_folder_of(path: Path, option: str) -> None:

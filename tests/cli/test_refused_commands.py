@@ -13,7 +13,7 @@ REFUSED = (
     ("--store", "N/responses.sqlite"),
     ("--replay", "none"),
     ("--replay", "notes.csv"),
-    ("--trace", "none/trace.json"),
+    ("--trace", "notes.csv/trace.json"),
     ("--trace", "notes.csv"),
     ("--batch-file", "none/requests.jsonl"),
     ("--batch-file", "notes.csv"),
@@ -93,6 +93,9 @@ def test_what_is_no_store_gets_no_lock_beside_it(place):
 
 
 def test_a_merged_store_that_cannot_be_made_is_called_by_its_name(place):
-    for out, why in (("x/y", "No such file or directory"), ("notes.csv/y", "Not a directory")):
+    for out, why in (
+        ("x/y", " (No such file or directory)"),
+        ("notes.csv/y", f", for {place / 'notes.csv'} is no folder; choose another --out"),
+    ):
         said = vlsu("store", "merge", "R", "--out", out, cwd=place, expect=2).stderr
-        assert said == f"error: {out}: cannot be written ({why})\n"
+        assert said == f"error: {out}: cannot be written{why}\n"
