@@ -22,12 +22,20 @@ T = TypeVar("T")
 _MAX_LENGTH, _MAX_COMPARED, _MAX_LISTED = 80, 2_000, 40
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
-    """The end of an error message: the closest known names, or a list of the known ones."""
+def did_you_mean(name: str, known: list[str], otherwise: str | None = None) -> str:
+    """The end of an error message: the closest known names, or a list of the known ones.
+
+    Args:
+        name: What was given.
+        known: All names.
+        otherwise: What is said in place of the list.
+    """
     shown = [each[:_MAX_LENGTH] for each in known[:_MAX_COMPARED]]
     near = difflib.get_close_matches(name[:_MAX_LENGTH], shown, n=3, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(repr(n) for n in near)}?"
+    if otherwise is not None:
+        return otherwise
     more = f" and {len(known) - _MAX_LISTED:,} more" if len(known) > _MAX_LISTED else ""
     return "known: " + (", ".join(sorted(shown)[:_MAX_LISTED]) or "none") + more
 

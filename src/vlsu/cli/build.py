@@ -80,14 +80,12 @@ def status(
     """How far a build is: wanted, have, lost and where, cost so far, forecast."""
     from vlsu._folders import require_replaceable
     from vlsu.build.folder.build import open_build
-    from vlsu.errors import UsageError
 
     if out is not None:
-        from vlsu.report.written import PAGE
+        from vlsu.report.written import PAGE, require_html
 
         require_replaceable(out, "--out", PAGE)
-        if out.suffix.lower() not in (".html", ".htm"):
-            raise UsageError(f"--out {out}: the page is HTML; name it status.html")
+        require_html(out, "status.html")
     opened = open_build(build)
     _show(opened, json)
     if out is not None:

@@ -184,12 +184,10 @@ def check(
     from vlsu.cli.data_audit import audit, shortcut_lines
     from vlsu.cli.output import counter, print_json, print_table, say
     from vlsu.data import full_check, load
-    from vlsu.errors import UsageError
-    from vlsu.report.written import PAGE
+    from vlsu.report.written import PAGE, require_html
 
-    if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--out {out}: the page is HTML; name it check.html")
     if out is not None:
+        require_html(out, "check.html")
         require_replaceable(out, "--out", PAGE)
     opened = load(dataset)
     others = [load(other) for other in against or []]

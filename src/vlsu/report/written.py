@@ -16,8 +16,9 @@ import polars as pl
 from vlsu._files import open_binary
 from vlsu._folders import Kind
 from vlsu.data.parquet import scan_parquet
+from vlsu.errors import UsageError
 
-__all__ = ["PAGE", "SAMPLES", "chart", "document", "table"]
+__all__ = ["PAGE", "SAMPLES", "chart", "document", "require_html", "table"]
 
 PAGE = Kind.beginning(
     "page",
@@ -74,6 +75,16 @@ _OWN_ENTRY = re.compile(
 )
 #: Bytes of a list of references that are looked at.
 _MOST = 2**22
+
+
+def require_html(out: Path, example: str) -> None:
+    """Refuse a page whose name does not say that it is one.
+
+    Raises:
+        UsageError: It ends otherwise than in ``.html``; the message has the example.
+    """
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out {out}: the page is HTML; name it {example}")
 
 
 def document(out: Path) -> Kind:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Update, bindparam, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, insert, select, update
 
 from vlsu.annotate.plan.answers import Answer, check_answer
 from vlsu.annotate.plan.settings import Plan
@@ -27,7 +27,7 @@ from vlsu.annotate.work.leases import Lease
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import add_exposure, add_tally
 from vlsu.annotate.work.seats import exclude, lock_items, release_seats
-from vlsu.annotate.work.sightings import barring, has_seen
+from vlsu.annotate.work.sightings import barring, has_seen, has_seen_pair
 from vlsu.annotate.work.units import close_dispute, settle
 from vlsu.errors import AnnotationError
 from vlsu.policy import MODALITIES, Policy
@@ -181,7 +181,7 @@ def take_back(connection: Connection, plan: Plan, person_id: int, now: int) -> L
     slot = connection.execute(
         select(slots).where(slots.c.id == last.slot_id).with_for_update()
     ).one()
-    if slot.modality != _PAIR and _has_seen_pair(connection, slot):
+    if slot.modality != _PAIR and connection.scalar(select(has_seen_pair(person_id, slot.item_id))):
         # They would no longer judge the part by itself.
         raise AnnotationError("the last grade can no longer be taken back: its pair came since")
     _next_of_seat(connection, slot, State.KEPT, State.WAITING, None)
@@ -202,18 +202,6 @@ def take_back(connection: Connection, plan: Plan, person_id: int, now: int) -> L
         modality=MODALITIES[slot.modality],
         until=until,
     )
-
-
-def _has_seen_pair(connection: Connection, slot: Row[Any]) -> bool:
-    """Whether the pair was before a slot's owner, in their seat or in one that they left."""
-    in_seat = exists().where(
-        slots.c.item_id == slot.item_id,
-        slots.c.seat == slot.seat,
-        slots.c.modality == _PAIR,
-        slots.c.leased_at.is_not(None),
-    )
-    left = has_seen(slot.owner_id, slot.item_id, [_PAIR])
-    return bool(connection.scalar(select(or_(in_seat, left))))
 
 
 def skip(

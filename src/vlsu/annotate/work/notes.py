@@ -21,7 +21,6 @@ from sqlalchemy import (
     func,
     insert,
     not_,
-    or_,
     select,
     update,
 )
@@ -35,12 +34,11 @@ from vlsu.annotate.store.tables import (
     items,
     policy_notes,
     policy_versions,
-    slots,
 )
 from vlsu.annotate.work.cases import locked_adjudicator
 from vlsu.annotate.work.records import log
 from vlsu.annotate.work.seats import lock_items, reopen_slots
-from vlsu.annotate.work.sightings import has_seen
+from vlsu.annotate.work.sightings import has_seen_pair
 from vlsu.annotate.work.units import close_dispute
 from vlsu.errors import AnnotationError, UsageError
 from vlsu.policy import MODALITIES, Policy
@@ -226,21 +224,7 @@ def touched(connection: Connection, opening: Opening, dispute: int | None = None
     """
     about = (opening.category, _number(opening.modality), dispute)
     chosen = _chosen(*about, decided=opening.decided)
-    pair = grades.alias("pair")
-    seen = or_(
-        exists().where(
-            pair.c.item_id == grades.c.item_id,
-            pair.c.person_id == grades.c.person_id,
-            pair.c.modality == _PAIR,
-        ),
-        exists().where(
-            slots.c.item_id == grades.c.item_id,
-            slots.c.owner_id == grades.c.person_id,
-            slots.c.modality == _PAIR,
-            slots.c.leased_at.is_not(None),
-        ),
-        has_seen(grades.c.person_id, grades.c.item_id, [_PAIR]),
-    )
+    seen = has_seen_pair(grades.c.person_id, grades.c.item_id)
     of_grades = select(func.count()).select_from(grades).join(items, items.c.id == grades.c.item_id)
     samples = select(func.count(distinct(grades.c.item_id))).join(
         items, items.c.id == grades.c.item_id

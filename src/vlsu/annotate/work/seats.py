@@ -18,7 +18,7 @@ from vlsu.annotate.store.tables import (
     slots,
 )
 from vlsu.annotate.work.records import insert_into
-from vlsu.annotate.work.sightings import has_seen, record_seat
+from vlsu.annotate.work.sightings import has_seen_pair, record_seat
 
 __all__ = [
     "KEPT_FOR_CHECK",
@@ -28,6 +28,7 @@ __all__ = [
     "release_seats",
     "reopen_seats",
     "reopen_slots",
+    "slots_of",
 ]
 
 _LOCK = (
@@ -115,16 +116,13 @@ def reopen_slots(
         slot_ids: Slots that are done and whose grades count no longer.
         now: Milliseconds.
     """
-    seats = sorted({row.seat for row in _slots_of(connection, item_id) if row.id in slot_ids})
+    seats = sorted({row.seat for row in slots_of(connection, item_id) if row.id in slot_ids})
     for seat in seats:
-        rows = _slots_of(connection, item_id)
+        rows = slots_of(connection, item_id)
         of_seat = [row for row in rows if row.seat == seat]
         opened = [row for row in of_seat if row.id in slot_ids]
         owner = opened[0].owner_id
-        seen = any(
-            row.modality == _PAIR and (row.state == State.DONE or row.leased_at is not None)
-            for row in of_seat
-        ) or bool(connection.scalar(select(has_seen(owner, item_id, [_PAIR]))))
+        seen = bool(connection.scalar(select(has_seen_pair(owner, item_id))))
         left = [row for row in opened if seen and row.modality != _PAIR]
         if _is_away(connection, owner, item_id):
             left = opened
@@ -213,7 +211,7 @@ def _vacate_one(
     connection: Connection, plan: Plan, person_id: int, item_id: int, *, done: bool
 ) -> int:
     stopped = connection.scalar(select(items.c.stopped_at).where(items.c.id == item_id))
-    rows = _slots_of(connection, item_id)
+    rows = slots_of(connection, item_id)
     own = {row.seat for row in rows if row.owner_id == person_id}  # one, or none
     if stopped is not None:
         if done:  # nobody grades it again
@@ -234,7 +232,7 @@ def _vacate_one(
     return sum(row.owner_id == person_id for row in left)
 
 
-def _slots_of(connection: Connection, item_id: int) -> Sequence[Any]:
+def slots_of(connection: Connection, item_id: int) -> Sequence[Any]:
     """The slots of a sample, locked."""
     return connection.execute(
         select(

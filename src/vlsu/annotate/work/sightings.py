@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, exists
+from sqlalchemy import Connection, exists, or_
 
 from vlsu.annotate.store.states import MODALITY_NUMBERS, State
-from vlsu.annotate.store.tables import sightings
+from vlsu.annotate.store.tables import grades, sightings, slots
 from vlsu.annotate.work.records import insert_into
 
-__all__ = ["barring", "has_seen", "record_seat", "record_sightings"]
+__all__ = ["barring", "has_seen", "has_seen_pair", "record_seat", "record_sightings"]
 
 _JOINT = MODALITY_NUMBERS["joint"]
 _PARTS = tuple(number for number in MODALITY_NUMBERS.values() if number != _JOINT)
@@ -47,6 +47,28 @@ def has_seen(person: Any, item: Any, modalities: Any) -> Any:
         sightings.c.item_id == item,
         sightings.c.modality.in_(modalities),
     )
+
+
+def has_seen_pair(person: Any, item: Any) -> Any:
+    """The condition that a person was shown the pair of a sample, whose seat they have or had.
+
+    Args:
+        person: A column or value: the person's number.
+        item: The sample's.
+    """
+    pair, own, given = slots.alias("pair"), slots.alias("of_owner"), grades.alias("of_pair")
+    in_seat = exists().where(
+        own.c.item_id == item,
+        own.c.owner_id == person,
+        pair.c.item_id == own.c.item_id,
+        pair.c.seat == own.c.seat,
+        pair.c.modality == _JOINT,
+        pair.c.leased_at.is_not(None),
+    )
+    graded = exists().where(
+        given.c.item_id == item, given.c.person_id == person, given.c.modality == _JOINT
+    )
+    return or_(graded, in_seat, has_seen(person, item, [_JOINT]))
 
 
 def record_seat(connection: Connection, item_id: int, seat: Iterable[Any]) -> None:

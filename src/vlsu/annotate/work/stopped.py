@@ -22,7 +22,7 @@ from vlsu.annotate.store.tables import (
 )
 from vlsu.annotate.work.leasing import locked_person
 from vlsu.annotate.work.records import log
-from vlsu.annotate.work.seats import lock_items, release_seats
+from vlsu.annotate.work.seats import lock_items, release_seats, slots_of
 from vlsu.annotate.work.sightings import record_seat
 from vlsu.annotate.work.stopping import same_content
 from vlsu.annotate.work.units import settle
@@ -140,15 +140,7 @@ def _samples_of(connection: Connection, stop: Row[Any]) -> list[int]:
 
 def _reopen(connection: Connection, plan: Plan, item_id: int) -> None:
     """Of each seat, the first slot without a grade can be taken, by its owner if it was begun."""
-    rows = connection.execute(
-        select(
-            *(slots.c.id, slots.c.seat, slots.c.place, slots.c.modality),
-            *(slots.c.state, slots.c.owner_id, slots.c.leased_at),
-        )
-        .where(slots.c.item_id == item_id)
-        .order_by(slots.c.seat, slots.c.place)
-        .with_for_update()
-    ).all()
+    rows = slots_of(connection, item_id)
     owners: set[int] = set()
     for _, of_seat in groupby(rows, key=lambda row: row.seat):
         seat = list(of_seat)

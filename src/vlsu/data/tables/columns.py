@@ -44,7 +44,7 @@ def columns_found(header: Sequence[str]) -> str:
     """A file's columns, for the message that one is missing.
 
     The first line of a file without a header is a row, whose content no message shows: it is called
-    a row where it looks like one, and of what is longer than names are only the length is told.
+    a row where it looks like one, and what is longer than names are is told by its length.
 
     Example:
         >>> columns_found(["id", "the query", "How does falling from up there feel"])
@@ -88,9 +88,7 @@ def find_column(header: Sequence[str], wanted: str, where: str, option: str) -> 
         return found[0]
     if not found:
         named = [name for name in header if name and _named(name) == name]
-        near = did_you_mean(wanted, named)
-        if not near.startswith("did you mean"):
-            near = f"found: {columns_found(header)}"
+        near = did_you_mean(wanted, named, f"found: {columns_found(header)}")
         raise DataError(f"{where}: no column {_short(wanted)!r} ({option}); {near}")
     spelt = list(dict.fromkeys(header[n] for n in found))
     if len(spelt) == 1:
